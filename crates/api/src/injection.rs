@@ -1,0 +1,1 @@
+//! Settings of the injector, as the operator writes them to the ConfigMap `weft-injection`.

@@ -1,0 +1,4 @@
+//! The data path: listen → accept → detect → (TLS) → admit → choose → dial → forward → report.
+//!
+//! One [`worker`] per thread, each a `current_thread` runtime with its own listeners, pools and
+//! counters. Nothing here locks, and nothing here knows protobuf.

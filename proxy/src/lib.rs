@@ -1,0 +1,3 @@
+//! The proxy: `control` keeps [`config::Config`] true, `data` obeys it.
+
+pub mod config;
