@@ -1,0 +1,263 @@
+//! Who is at the other end: chain, purpose and exactly one SPIFFE name.
+
+use super::{ClientCertificate, provider};
+use crate::cert::{self, InvalidIdentity};
+use crate::spiffe::{InvalidSpiffeId, SpiffeId, TrustDomain};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::{
+    CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError,
+    PeerIncompatible, RootCertStore, SignatureScheme,
+};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use webpki::{EndEntityCert, KeyUsage};
+
+/// id-kp-serverAuth and id-kp-clientAuth, DER bodies (RFC 5280 §4.2.1.12).
+const SERVER_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
+const CLIENT_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 2];
+
+/// Which identities are accepted at the other end.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Peers {
+    /// Anybody in one of these trust domains.
+    AnyIn(BTreeSet<TrustDomain>),
+    /// One of these only.
+    Only(BTreeSet<SpiffeId>),
+}
+
+impl Peers {
+    /// Anybody in one trust domain.
+    pub fn of(domain: TrustDomain) -> Self {
+        Self::AnyIn(BTreeSet::from([domain]))
+    }
+
+    fn accept(&self, id: &SpiffeId) -> bool {
+        match self {
+            Self::AnyIn(domains) => domains
+                .iter()
+                .any(|domain| domain.as_str() == id.trust_domain()),
+            Self::Only(ids) => ids.contains(id),
+        }
+    }
+}
+
+/// Why a peer whose chain is good is still not trusted. Found inside
+/// `rustls::Error::InvalidCertificate(CertificateError::Other(..))`.
+#[derive(Debug, thiserror::Error)]
+pub enum Untrusted {
+    /// None or several URI names.
+    #[error("the peer's certificate has {0} URI names; a mesh certificate has exactly one")]
+    NotOneName(usize),
+    /// A URI name that is not a workload identity.
+    #[error("the peer's certificate names {0}")]
+    Name(#[from] InvalidSpiffeId),
+    /// An identity that is not accepted here.
+    #[error("the peer is {id}, which is not accepted here; expected {expected}")]
+    NotAccepted {
+        /// Who the peer is.
+        id: SpiffeId,
+        /// Who would have been accepted.
+        expected: String,
+    },
+    /// A key usage that forbids signatures, and so TLS.
+    #[error("the peer's certificate may not be used for digital signatures")]
+    KeyUsage,
+    /// A certificate that webpki let through but that cannot be read.
+    #[error(transparent)]
+    Unreadable(#[from] InvalidIdentity),
+}
+
+/// What both directions check alike.
+#[derive(Debug)]
+struct Check {
+    roots: Arc<RootCertStore>,
+    peers: Peers,
+    algorithms: WebPkiSupportedAlgorithms,
+    usage: &'static [u8],
+}
+
+impl Check {
+    fn new(roots: Arc<RootCertStore>, peers: Peers, usage: &'static [u8]) -> Self {
+        Self {
+            roots,
+            peers,
+            algorithms: provider().signature_verification_algorithms,
+            usage,
+        }
+    }
+
+    fn peer(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<(), Error> {
+        EndEntityCert::try_from(leaf)
+            .and_then(|cert| {
+                cert.verify_for_usage(
+                    self.algorithms.all,
+                    &self.roots.roots,
+                    intermediates,
+                    now,
+                    KeyUsage::required(self.usage),
+                    None,
+                    None,
+                )
+                .map(drop)
+            })
+            .map_err(chain_error)?;
+        self.name(leaf).map_err(|error| {
+            Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(error))))
+        })
+    }
+
+    fn name(&self, leaf: &CertificateDer<'_>) -> Result<(), Untrusted> {
+        let leaf = cert::x509("certificate", leaf)?;
+        // webpki does not look at key usage.
+        let signs = leaf
+            .key_usage()
+            .is_ok_and(|usage| usage.is_none_or(|u| u.value.digital_signature()));
+        if !signs {
+            return Err(Untrusted::KeyUsage);
+        }
+        let names = cert::names(&leaf)?;
+        let &[uri] = &names.uris[..] else {
+            return Err(Untrusted::NotOneName(names.uris.len()));
+        };
+        let id: SpiffeId = uri.parse()?;
+        if !self.peers.accept(&id) {
+            return Err(Untrusted::NotAccepted {
+                id,
+                expected: format!("{:?}", self.peers),
+            });
+        }
+        Ok(())
+    }
+}
+
+fn chain_error(error: webpki::Error) -> Error {
+    use webpki::Error as Chain;
+    let reason = match error {
+        Chain::CertExpired { .. } => CertificateError::Expired,
+        Chain::CertNotValidYet { .. } => CertificateError::NotValidYet,
+        Chain::UnknownIssuer => CertificateError::UnknownIssuer,
+        Chain::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
+        Chain::BadDer => CertificateError::BadEncoding,
+        other => CertificateError::Other(OtherError(Arc::new(other))),
+    };
+    Error::InvalidCertificate(reason)
+}
+
+/// Verifies clients of the mesh's inbound port.
+#[derive(Debug)]
+pub(super) struct MeshClientVerifier {
+    check: Check,
+    client: ClientCertificate,
+}
+
+impl MeshClientVerifier {
+    pub(super) fn new(roots: Arc<RootCertStore>, peers: Peers, client: ClientCertificate) -> Self {
+        Self {
+            check: Check::new(roots, peers, CLIENT_AUTH),
+            client,
+        }
+    }
+}
+
+impl ClientCertVerifier for MeshClientVerifier {
+    fn client_auth_mandatory(&self) -> bool {
+        self.client == ClientCertificate::Required
+    }
+
+    /// No hints: they would tell a stranger our CA's name, and every mesh client has one certificate.
+    fn root_hint_subjects(&self) -> &[DistinguishedName] {
+        &[]
+    }
+
+    fn verify_client_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        now: UnixTime,
+    ) -> Result<ClientCertVerified, Error> {
+        self.check
+            .peer(leaf, intermediates, now)
+            .map(|()| ClientCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::PeerIncompatible(PeerIncompatible::Tls12NotOffered))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, signature, &self.check.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.check.algorithms.supported_schemes()
+    }
+}
+
+/// Verifies servers of the mesh, by identity and not by name.
+#[derive(Debug)]
+pub(super) struct MeshServerVerifier {
+    check: Check,
+}
+
+impl MeshServerVerifier {
+    pub(super) fn new(roots: Arc<RootCertStore>, peers: Peers) -> Self {
+        Self {
+            check: Check::new(roots, peers, SERVER_AUTH),
+        }
+    }
+}
+
+impl ServerCertVerifier for MeshServerVerifier {
+    fn verify_server_cert(
+        &self,
+        leaf: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        self.check
+            .peer(leaf, intermediates, now)
+            .map(|()| ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Err(Error::PeerIncompatible(PeerIncompatible::Tls12NotOffered))
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        verify_tls13_signature(message, cert, signature, &self.check.algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.check.algorithms.supported_schemes()
+    }
+}
