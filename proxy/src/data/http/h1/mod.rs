@@ -1,0 +1,11 @@
+//! HTTP/1 (RFC 9112), strictly.
+//!
+//! Bytes become a canonical head and a body without guessing: whatever two parsers could read in
+//! two ways is refused. Nothing here knows routes; nothing outside knows chunks.
+
+pub mod body;
+pub mod encode;
+pub mod framing;
+pub mod parse;
+pub mod target;
+pub mod wire;
