@@ -177,8 +177,7 @@ impl Identity {
 
 impl PartialEq for Identity {
     fn eq(&self, other: &Self) -> bool {
-        self.leaf.fingerprint == other.leaf.fingerprint
-            && self.roots.roots == other.roots.roots
+        self.leaf.fingerprint == other.leaf.fingerprint && self.roots.roots == other.roots.roots
     }
 }
 
