@@ -1,6 +1,6 @@
 //! Listeners and their filter chains. Source: Envoy `config.listener.v3`.
 
-use super::{AccessLog, HttpFilter, RouteTable, TlsServer, Rbac};
+use super::{AccessLog, HttpFilter, Rbac, RouteTable, TlsServer};
 use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::sync::Arc;

@@ -46,9 +46,9 @@ impl StringMatch {
             Self::Exact(want, false) => text == &**want,
             Self::Exact(want, true) => text.eq_ignore_ascii_case(want),
             Self::Prefix(want, false) => text.starts_with(&**want),
-            Self::Prefix(want, true) => {
-                text.get(..want.len()).is_some_and(|head| head.eq_ignore_ascii_case(want))
-            }
+            Self::Prefix(want, true) => text
+                .get(..want.len())
+                .is_some_and(|head| head.eq_ignore_ascii_case(want)),
             Self::Suffix(want, false) => text.ends_with(&**want),
             Self::Suffix(want, true) => lower(text).ends_with(&lower(want)),
             Self::Contains(want, false) => text.contains(&**want),

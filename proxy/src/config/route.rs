@@ -90,7 +90,9 @@ impl PartialEq for PathMatch {
             | (Self::SegmentPrefix(a), Self::SegmentPrefix(b))
             | (Self::Exact(a), Self::Exact(b)) => a == b,
             (Self::Regex(a), Self::Regex(b)) => a.as_str() == b.as_str(),
-            (Self::Prefix(_) | Self::SegmentPrefix(_) | Self::Exact(_) | Self::Regex(_), _) => false,
+            (Self::Prefix(_) | Self::SegmentPrefix(_) | Self::Exact(_) | Self::Regex(_), _) => {
+                false
+            }
         }
     }
 }
@@ -241,7 +243,10 @@ pub struct Retry {
 
 /// Envoy `retry_on` as a set.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(clippy::struct_excessive_bools, reason = "a set of independent conditions, as in Envoy")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "a set of independent conditions, as in Envoy"
+)]
 pub struct RetryOn {
     /// `5xx`.
     pub server_error: bool,

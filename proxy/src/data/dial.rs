@@ -85,5 +85,9 @@ pub async fn connect(
     let socket = tokio::net::TcpStream::connect(address)
         .await
         .map_err(|error| DialError::Connect { address, error })?;
-    Ok(Dialled { stream: socket.into(), alpn: None, peer: None })
+    Ok(Dialled {
+        stream: socket.into(),
+        alpn: None,
+        peer: None,
+    })
 }

@@ -54,7 +54,11 @@ impl Default for DrainSender {
 impl Drain {
     /// The phase now.
     pub fn phase(&self) -> Phase {
-        if self.0.has_changed().is_err() { Phase::Stopped } else { *self.0.borrow() }
+        if self.0.has_changed().is_err() {
+            Phase::Stopped
+        } else {
+            *self.0.borrow()
+        }
     }
 
     /// Whether nothing new should start.

@@ -24,7 +24,15 @@ impl Plain {
     /// `socket`, whose first bytes `read_already` come first again.
     pub fn new(socket: TcpStream, read_already: Vec<u8>) -> Self {
         let some = !read_already.is_empty();
-        Self { socket, prefix: some.then(|| Box::new(Prefix { bytes: read_already, taken: 0 })) }
+        Self {
+            socket,
+            prefix: some.then(|| {
+                Box::new(Prefix {
+                    bytes: read_already,
+                    taken: 0,
+                })
+            }),
+        }
     }
 
     /// The socket below.
@@ -185,7 +193,9 @@ mod tests {
     #[tokio::test]
     async fn bytes_that_detection_read_come_first() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let mut peer = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let mut peer = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
         let (socket, _) = listener.accept().await.unwrap();
         peer.write_all(b"world").await.unwrap();
         peer.shutdown().await.unwrap();

@@ -32,7 +32,11 @@ pub struct Upstreams {
 impl Upstreams {
     /// The clusters of `config`.
     pub fn new(config: Arc<Config>, registry: Arc<Registry>) -> Self {
-        Self { registry, config: RefCell::new(config), made: RefCell::default() }
+        Self {
+            registry,
+            config: RefCell::new(config),
+            made: RefCell::default(),
+        }
     }
 
     /// The cluster `name`; `None` if the configuration has none (flag `NC`).

@@ -51,12 +51,19 @@ impl ClusterState {
 
     /// The state of the host at `address`, made at its first use.
     pub fn host(&self, address: SocketAddr) -> Arc<HostState> {
-        Arc::clone(locked(&self.hosts).entry(address).or_insert_with(|| Arc::new(HostState::new())))
+        Arc::clone(
+            locked(&self.hosts)
+                .entry(address)
+                .or_insert_with(|| Arc::new(HostState::new())),
+        )
     }
 
     /// Every host with its address.
     pub fn hosts(&self) -> Vec<(SocketAddr, Arc<HostState>)> {
-        locked(&self.hosts).iter().map(|(address, host)| (*address, Arc::clone(host))).collect()
+        locked(&self.hosts)
+            .iter()
+            .map(|(address, host)| (*address, Arc::clone(host)))
+            .collect()
     }
 
     /// Forgets hosts that `keep` refuses.

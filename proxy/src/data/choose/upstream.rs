@@ -47,7 +47,11 @@ pub enum NoHost {
 impl Upstream {
     /// The cluster `config` with no state of its own yet.
     pub fn new(config: Arc<Cluster>, shared: Arc<ClusterState>) -> Self {
-        Self { config, shared, hosts: RefCell::default() }
+        Self {
+            config,
+            shared,
+            hosts: RefCell::default(),
+        }
     }
 
     /// Chooses a host.
@@ -61,7 +65,10 @@ impl Upstream {
 
     /// A permit for one more connection; `None` means overflow (`UO`).
     pub fn connection_permit(&self) -> Option<Permit> {
-        Permit::take(&self.shared.counters.connections, self.config.limits.connections)
+        Permit::take(
+            &self.shared.counters.connections,
+            self.config.limits.connections,
+        )
     }
 
     /// A permit for one more request that waits for a connection.

@@ -8,4 +8,3 @@ pub mod encode;
 pub mod framing;
 pub mod parse;
 pub mod target;
-pub mod wire;
