@@ -9,3 +9,10 @@ pub mod networking;
 pub mod operator;
 pub mod security;
 pub mod settings;
+
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+
+/// The definitions of every kind that Weft brings, as `crds/` and the chart hold them.
+pub fn crds() -> Vec<CustomResourceDefinition> {
+    [operator::crds(), networking::crds(), security::crds()].concat()
+}
