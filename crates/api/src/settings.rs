@@ -56,7 +56,7 @@ impl Default for MeshSettings {
 }
 
 /// Istio `PeerAuthentication.mtls.mode` without `UNSET`.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum MtlsMode {
     /// Plaintext only.
