@@ -1,0 +1,5 @@
+//! How a snapshot is computed, part by part.
+
+pub(crate) mod endpoints;
+pub(crate) mod inbound;
+pub(crate) mod services;

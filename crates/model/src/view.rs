@@ -1,0 +1,100 @@
+//! What one proxy sees of a snapshot.
+
+use crate::inbound::Inbound;
+use crate::mesh::Mesh;
+use crate::service::Service;
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// What a proxy says of itself when it asks for its configuration.
+///
+/// The pod that the snapshot knows under this name counts for more than labels and addresses here.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Node {
+    /// Namespace of its pod, as its certificate proves it.
+    pub namespace: String,
+    /// Name of its pod.
+    pub pod: String,
+    /// Addresses of its pod.
+    pub ips: Vec<IpAddr>,
+    /// Service account, as its certificate proves it.
+    pub service_account: String,
+    /// Labels of its pod.
+    pub labels: BTreeMap<String, String>,
+    /// Other metadata, such as `WEFT_VERSION`.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// Which proxy reads the configuration.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Proxy {
+    /// Ours.
+    #[default]
+    Weft,
+    /// A stock Envoy, without Istio's extensions.
+    Envoy,
+}
+
+/// Address families of a pod; decides where its proxy listens.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Families {
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+    /// Both.
+    Dual,
+}
+
+impl Families {
+    /// The families of these addresses; IPv4 if there are none.
+    pub fn of(ips: &[IpAddr]) -> Self {
+        let v4 = ips.iter().any(IpAddr::is_ipv4);
+        match (v4, ips.iter().any(IpAddr::is_ipv6)) {
+            (false, true) => Self::V6,
+            (true, true) => Self::Dual,
+            (_, false) => Self::V4,
+        }
+    }
+
+    /// Whether an address of the family of `ip` can be reached.
+    pub fn reach(self, ip: IpAddr) -> bool {
+        match self {
+            Self::V4 => ip.is_ipv4(),
+            Self::V6 => ip.is_ipv6(),
+            Self::Dual => true,
+        }
+    }
+}
+
+/// Everything that the configuration of one proxy depends on.
+///
+/// Equal views give equal configurations, so proxies with equal views share one. Comparing two
+/// views of one snapshot compares pointers where most of the data is; `Hash` covers what differs
+/// between proxies of one snapshot.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct View {
+    /// Settings of the mesh.
+    pub mesh: Arc<Mesh>,
+    /// Which proxy it is for.
+    pub proxy: Proxy,
+    /// Namespace of the proxy: short names and visibility count from here.
+    pub namespace: String,
+    /// Its address families.
+    pub families: Families,
+    /// Services that it sees, by host.
+    pub services: Arc<Vec<Arc<Service>>>,
+    /// What its workload accepts.
+    pub inbound: Arc<Inbound>,
+}
+
+impl Hash for View {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.proxy.hash(state);
+        self.namespace.hash(state);
+        self.families.hash(state);
+        self.inbound.hash(state);
+    }
+}
