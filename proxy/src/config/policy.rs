@@ -313,7 +313,7 @@ pub enum LogFormat {
     /// Text with Envoy's `%COMMANDS%`.
     Text(Arc<str>),
     /// JSON object of templates, keys in order.
-    Json(Vec<(Arc<str>, Arc<str>)>),
+    Json(Arc<[(Arc<str>, Arc<str>)]>),
 }
 
 /// Envoy `HttpConnectionManager.Tracing`. Shares in millionths.
