@@ -1,2 +1,96 @@
-//! Placeholder.
-fn main() {}
+//! The project's tasks: `cargo xtask <task>`.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "these tasks talk to a person at a terminal"
+)]
+
+mod cluster;
+mod codegen;
+mod command;
+mod images;
+mod place;
+mod test;
+mod tidy;
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(about = "Weft's build, cluster and test tasks")]
+enum Task {
+    /// Write the CRDs from the Rust types.
+    Codegen {
+        /// Only say whether they are fresh.
+        #[arg(long)]
+        check: bool,
+    },
+    /// Check the house rules: layers, sizes, comments, generated files.
+    Tidy,
+    /// Build the programs and their OCI archives under target/images.
+    Images {
+        /// `release`, or `dev` for a quick try.
+        #[arg(long, default_value = "release")]
+        profile: String,
+        /// Also load them into the local cluster.
+        #[arg(long)]
+        load: bool,
+        /// Which programs; all if none is named.
+        programs: Vec<String>,
+    },
+    /// Run a local Kubernetes.
+    #[command(subcommand)]
+    Cluster(ClusterTask),
+    /// Run everything that must pass before a change lands.
+    Test,
+}
+
+#[derive(Debug, Subcommand)]
+enum ClusterTask {
+    /// Build the cluster's programs.
+    Build,
+    /// Start it.
+    Up {
+        #[arg(default_value_t = 2)]
+        nodes: u8,
+    },
+    /// Load OCI archives into each node.
+    Load { archives: Vec<PathBuf> },
+    /// Stop it and remove everything.
+    Down,
+}
+
+fn main() -> Result<()> {
+    match Task::parse() {
+        Task::Codegen { check } => codegen::run(check),
+        Task::Tidy => tidy::run(),
+        Task::Images {
+            profile,
+            load,
+            programs,
+        } => images(&profile, load, &programs),
+        Task::Cluster(task) => cluster(task),
+        Task::Test => test::run(),
+    }
+}
+
+fn images(profile: &str, load: bool, programs: &[String]) -> Result<()> {
+    let archives = images::build(profile, programs)?;
+    if load {
+        cluster::load(&archives)
+    } else {
+        Ok(())
+    }
+}
+
+fn cluster(task: ClusterTask) -> Result<()> {
+    match task {
+        ClusterTask::Build => cluster::build(),
+        ClusterTask::Up { nodes } => cluster::up(nodes).map(drop),
+        ClusterTask::Load { archives } => cluster::load(&archives),
+        ClusterTask::Down => cluster::down(),
+    }
+}

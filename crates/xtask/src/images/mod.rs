@@ -1,0 +1,86 @@
+//! Container images without a daemon: one static program each, `FROM scratch`, as OCI archives with reproducible digests.
+
+mod oci;
+mod tar;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+
+pub(crate) use oci::{Image, write_archive};
+
+use crate::command::{show, step, words};
+use crate::place;
+
+/// Our programs, each of which is an image `localhost/<program>:dev`.
+pub(crate) const PROGRAMS: [&str; 5] = [
+    "weft-operator",
+    "weft-control",
+    "weft-injector",
+    "weft-proxy",
+    "weft-shop",
+];
+
+/// The release image of the proxy runs in every pod, so its size is a promise.
+const PROXY_LIMIT: u64 = 15_000_000;
+
+/// The triple that .cargo/config.toml names.
+const TRIPLE: &str = "x86_64-unknown-linux-gnu";
+
+/// Builds the programs and writes one archive for each; answers with their paths.
+///
+/// # Errors
+/// Says so when a program does not build or the proxy has grown too large.
+pub(crate) fn build(profile: &str, programs: &[String]) -> Result<Vec<PathBuf>> {
+    let programs = chosen(programs);
+    step(format!("build {} ({profile})", programs.join(", ")));
+    compile(profile, &programs)?;
+    let directory = place::target().join("images").join(profile);
+    std::fs::create_dir_all(&directory)?;
+    programs
+        .iter()
+        .map(|program| archive(profile, program, &directory))
+        .collect()
+}
+
+fn chosen(programs: &[String]) -> Vec<&str> {
+    if programs.is_empty() {
+        PROGRAMS.to_vec()
+    } else {
+        programs.iter().map(String::as_str).collect()
+    }
+}
+
+/// One call for all, so that what they share is built once.
+fn compile(profile: &str, programs: &[&str]) -> Result<()> {
+    let mut command = words("cargo build --locked");
+    command
+        .args(["--profile", profile])
+        .current_dir(place::repository());
+    for program in programs {
+        command.args(["-p", program]);
+    }
+    show(&mut command)
+}
+
+fn archive(profile: &str, program: &str, directory: &Path) -> Result<PathBuf> {
+    let folder = if profile == "dev" { "debug" } else { profile };
+    let binary = place::target().join(TRIPLE).join(folder).join(program);
+    let path = directory.join(format!("{program}.tar"));
+    let name = format!("localhost/{program}:dev");
+    let digest = write_archive(
+        &Image {
+            name: &name,
+            program: &binary,
+        },
+        &path,
+    )?;
+    let size = std::fs::metadata(&path)?.len();
+    println!("  {name}  {:.1} MB  {digest}", size as f64 / 1e6);
+    if program == "weft-proxy" && profile != "dev" && size > PROXY_LIMIT {
+        bail!(
+            "the image of weft-proxy has {size} bytes, more than the {PROXY_LIMIT} that are promised"
+        );
+    }
+    Ok(path)
+}
