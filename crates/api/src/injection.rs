@@ -51,6 +51,9 @@ pub struct InjectionSettings {
     /// Templates of every pod that does not ask for others, in the order in which they are merged.
     /// `sidecar` is the built-in one, which is always first and need not be in `templates`.
     pub default_templates: Vec<String>,
+    /// ConfigMap of the mesh's namespace that holds further templates in Istio's form, see
+    /// [`crate::templates`]; the injector watches it, and a missing one counts as empty.
+    pub template_source: ConfigMapKey,
 }
 
 impl Default for InjectionSettings {
@@ -74,6 +77,27 @@ impl Default for InjectionSettings {
             overrides: OverrideSettings::default(),
             templates: BTreeMap::new(),
             default_templates: vec!["sidecar".into()],
+            template_source: ConfigMapKey::default(),
+        }
+    }
+}
+
+/// One text in a ConfigMap.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ConfigMapKey {
+    /// Name of the ConfigMap.
+    pub name: String,
+    /// Key of the text.
+    pub key: String,
+}
+
+/// Where Istio keeps its templates.
+impl Default for ConfigMapKey {
+    fn default() -> Self {
+        Self {
+            name: "istio-sidecar-injector".into(),
+            key: "config".into(),
         }
     }
 }

@@ -22,3 +22,11 @@ pub const CANONICAL_NAME: &str = "service.istio.io/canonical-name";
 pub const CANONICAL_REVISION: &str = "service.istio.io/canonical-revision";
 /// Label of everything that the operator makes.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+/// Annotation of a pod that was looked at and left alone: the reason.
+pub const SKIPPED: &str = "weft.mesh/skipped";
+/// Annotation of a pod: names of the templates that it wants, comma-separated.
+pub const TEMPLATES: &str = "weft.mesh/templates";
+/// Istio's alias of [`TEMPLATES`].
+pub const ISTIO_TEMPLATES: &str = "inject.istio.io/templates";
+/// Annotation of a pod: `true` keeps the images that a template names for Istio's containers.
+pub const KEEP_IMAGE: &str = "weft.mesh/keep-image";

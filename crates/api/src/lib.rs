@@ -9,6 +9,7 @@ pub mod networking;
 pub mod operator;
 pub mod security;
 pub mod settings;
+pub mod templates;
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 
