@@ -37,7 +37,9 @@ impl Fields {
 
     /// Names and values in order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.spans.iter().map(|span| (self.name(*span), self.value(*span)))
+        self.spans
+            .iter()
+            .map(|span| (self.name(*span), self.value(*span)))
     }
 
     /// The first value of `name`, which must be lower case.
@@ -47,19 +49,25 @@ impl Fields {
 
     /// The first value of `name` when it is visible ASCII or UTF-8.
     pub fn text(&self, name: &str) -> Option<&str> {
-        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
+        self.get(name)
+            .and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// Every value of `name`.
     pub fn all<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a [u8]> {
-        self.spans.iter().filter(move |span| self.is_named(**span, name)).map(|span| self.value(*span))
+        self.spans
+            .iter()
+            .filter(move |span| self.is_named(**span, name))
+            .map(|span| self.value(*span))
     }
 
     /// All values of `name` joined by a comma, as policies see them (RFC 9110 §5.3).
     pub fn joined(&self, name: &str) -> Option<Cow<'_, str>> {
         let mut values = self.all(name);
         let first = String::from_utf8_lossy(values.next()?);
-        let Some(second) = values.next() else { return Some(first) };
+        let Some(second) = values.next() else {
+            return Some(first);
+        };
         let mut joined = first.into_owned();
         for value in std::iter::once(second).chain(values) {
             joined.push(',');
@@ -75,7 +83,9 @@ impl Fields {
 
     /// Whether one element of the comma-separated list `name` is `token`, ignoring case.
     pub fn lists(&self, name: &str, token: &str) -> bool {
-        self.all(name).flat_map(elements).any(|found| found.eq_ignore_ascii_case(token.as_bytes()))
+        self.all(name)
+            .flat_map(elements)
+            .any(|found| found.eq_ignore_ascii_case(token.as_bytes()))
     }
 
     /// Adds a field after the others. The name is stored in lower case.
@@ -87,7 +97,11 @@ impl Fields {
         self.text.extend_from_slice(value);
         let position = |at: usize| u32::try_from(at).expect("heads are limited to far below 4 GiB");
         let end = self.text.len();
-        self.spans.push(Span { name: position(start), value: position(middle), end: position(end) });
+        self.spans.push(Span {
+            name: position(start),
+            value: position(middle),
+            end: position(end),
+        });
     }
 
     /// Replaces every field of that name by one.
@@ -123,7 +137,10 @@ impl Fields {
 
     /// Sum of name and value lengths plus four for each field, as they stand in HTTP/1.
     pub fn wire_bytes(&self) -> usize {
-        self.spans.iter().map(|span| (span.end - span.name) as usize + 4).sum()
+        self.spans
+            .iter()
+            .map(|span| (span.end - span.name) as usize + 4)
+            .sum()
     }
 
     fn is_named(&self, span: Span, name: &str) -> bool {
@@ -142,7 +159,9 @@ impl Fields {
 
 /// The elements of a comma-separated list, trimmed, empty ones left out (RFC 9110 §5.6.1).
 pub fn elements(list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    list.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(|element| !element.is_empty())
+    list.split(|byte| *byte == b',')
+        .map(<[u8]>::trim_ascii)
+        .filter(|element| !element.is_empty())
 }
 
 impl PartialEq for Fields {
@@ -185,7 +204,9 @@ mod tests {
 
     #[test]
     fn a_list_is_searched_by_element() {
-        let fields: Fields = [("connection", "keep-alive, Upgrade")].into_iter().collect();
+        let fields: Fields = [("connection", "keep-alive, Upgrade")]
+            .into_iter()
+            .collect();
         assert!(fields.lists("connection", "upgrade"));
         assert!(!fields.lists("connection", "up"));
     }

@@ -75,7 +75,9 @@ pub struct Wishes {
 impl Request {
     /// Path without query.
     pub fn path(&self) -> &str {
-        self.target.split_once('?').map_or(self.target.as_str(), |(path, _)| path)
+        self.target
+            .split_once('?')
+            .map_or(self.target.as_str(), |(path, _)| path)
     }
 
     /// Query without `?`.
@@ -113,7 +115,10 @@ pub struct Response {
 impl Response {
     /// A response without body.
     pub fn new(status: u16) -> Self {
-        Self { status, ..Self::default() }
+        Self {
+            status,
+            ..Self::default()
+        }
     }
 
     /// Whether it precedes the final one.

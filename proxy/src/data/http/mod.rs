@@ -1,5 +1,10 @@
 //! HTTP over one downstream connection.
 
+pub mod body;
+pub mod buffers;
+pub mod fields;
+pub mod h1;
+pub mod head;
 pub mod pool;
 
 use super::conn::ConnInfo;

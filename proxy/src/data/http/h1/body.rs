@@ -70,9 +70,11 @@ impl Decoder {
             Self::UntilClose if buffer.is_empty() && closed => Step::End(0, None),
             Self::UntilClose if buffer.is_empty() => Step::More,
             Self::UntilClose => Step::Data(buffer.len()),
-            Self::Exactly(left) | Self::Chunk(left, _) if !buffer.is_empty() => {
-                Step::Data(usize::try_from(*left).unwrap_or(usize::MAX).min(buffer.len()))
-            }
+            Self::Exactly(left) | Self::Chunk(left, _) if !buffer.is_empty() => Step::Data(
+                usize::try_from(*left)
+                    .unwrap_or(usize::MAX)
+                    .min(buffer.len()),
+            ),
             Self::Exactly(_) | Self::Chunk(..) => Step::More,
             Self::Size(extensions) => {
                 let extensions = *extensions;
@@ -114,15 +116,26 @@ impl Decoder {
     }
 
     fn size_line(&mut self, buffer: &[u8], extensions: usize) -> Result<Step, Refused> {
-        let Some(line) = line(buffer, MAX_SIZE_LINE)? else { return Ok(Step::More) };
-        let digits = line.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();
+        let Some(line) = line(buffer, MAX_SIZE_LINE)? else {
+            return Ok(Step::More);
+        };
+        let digits = line
+            .iter()
+            .take_while(|byte| byte.is_ascii_hexdigit())
+            .count();
         let extension = &line[digits..];
         let extensions = extensions + extension.len();
         if digits == 0 || digits > 16 || !are_extensions(extension) || extensions > MAX_EXTENSIONS {
             return Err(Refused::Malformed("chunk size"));
         }
-        let size = line[..digits].iter().fold(0u64, |sum, digit| sum << 4 | hex(*digit));
-        *self = if size == 0 { Self::Trailers } else { Self::Chunk(size, extensions) };
+        let size = line[..digits]
+            .iter()
+            .fold(0u64, |sum, digit| sum << 4 | hex(*digit));
+        *self = if size == 0 {
+            Self::Trailers
+        } else {
+            Self::Chunk(size, extensions)
+        };
         Ok(Step::Skip(line.len() + 2))
     }
 
@@ -161,7 +174,11 @@ fn are_extensions(mut text: &[u8]) -> bool {
         }
         text = &rest[name..];
         if let Some(value) = text.strip_prefix(b"=") {
-            let length = if value.first() == Some(&b'"') { quoted(value) } else { token(value) };
+            let length = if value.first() == Some(&b'"') {
+                quoted(value)
+            } else {
+                token(value)
+            };
             if length == 0 {
                 return false;
             }
@@ -172,7 +189,9 @@ fn are_extensions(mut text: &[u8]) -> bool {
 }
 
 fn token(text: &[u8]) -> usize {
-    text.iter().take_while(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b)).count()
+    text.iter()
+        .take_while(|b| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(b))
+        .count()
 }
 
 /// Length of the quoted string at the start, quotes included; 0 when it is not one.

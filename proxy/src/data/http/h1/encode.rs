@@ -15,7 +15,9 @@ pub fn request(request: &Request, keep: bool, out: &mut Vec<u8>) {
     fields(&request.fields, out);
     match request.length {
         Length::Unknown => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
-        Length::Empty if wants_length(&request.method) && !request.fields.contains("content-length") => {
+        Length::Empty
+            if wants_length(&request.method) && !request.fields.contains("content-length") =>
+        {
             out.extend_from_slice(b"content-length: 0\r\n");
         }
         Length::Empty | Length::Exactly(_) | Length::UntilClose => {}
@@ -103,5 +105,8 @@ pub fn push_number(number: u64, out: &mut Vec<u8>) {
 }
 
 fn reason(status: u16) -> &'static str {
-    http::StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason()).unwrap_or("Unknown")
+    http::StatusCode::from_u16(status)
+        .ok()
+        .and_then(|status| status.canonical_reason())
+        .unwrap_or("Unknown")
 }

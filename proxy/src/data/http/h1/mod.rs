@@ -4,7 +4,14 @@
 //! two ways is refused. Nothing here knows routes; nothing outside knows chunks.
 
 pub mod body;
+pub mod client;
 pub mod encode;
 pub mod framing;
 pub mod parse;
+mod reader;
+pub mod server;
 pub mod target;
+mod writer;
+
+pub use reader::{Reader, read_head};
+pub use writer::{Framing, Writer};

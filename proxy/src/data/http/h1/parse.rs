@@ -57,7 +57,11 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { bytes: 60 * 1024, fields: 100, http_10: false }
+        Self {
+            bytes: 60 * 1024,
+            fields: 100,
+            http_10: false,
+        }
     }
 }
 
@@ -81,7 +85,11 @@ pub fn find_end(buffer: &[u8], seen: usize, limit: usize) -> Result<Option<usize
         }
         from = at + 1;
     }
-    if buffer.len() > limit { Err(Refused::TooLarge) } else { Ok(None) }
+    if buffer.len() > limit {
+        Err(Refused::TooLarge)
+    } else {
+        Ok(None)
+    }
 }
 
 /// Parses a complete request head, terminator included, into `request`.
@@ -98,7 +106,8 @@ pub fn request(head: &[u8], limits: Limits, request: &mut Request) -> Result<(),
     if method.len() > MAX_METHOD {
         return Err(Refused::Malformed("method"));
     }
-    request.method = Method::from_bytes(method.as_bytes()).map_err(|_| Refused::Malformed("method"))?;
+    request.method =
+        Method::from_bytes(method.as_bytes()).map_err(|_| Refused::Malformed("method"))?;
     request.version = match parsed.version {
         Some(1) => Version::Http11,
         _ if limits.http_10 => Version::Http10,
@@ -123,9 +132,17 @@ pub fn request(head: &[u8], limits: Limits, request: &mut Request) -> Result<(),
 pub fn response(head: &[u8], limits: Limits, to_head: bool) -> Result<Response, Refused> {
     let mut slots = [const { MaybeUninit::uninit() }; MAX_FIELDS];
     let mut parsed = httparse::Response::new(&mut []);
-    let outcome = httparse::ParserConfig::default().parse_response_with_uninit_headers(&mut parsed, head, &mut slots);
+    let outcome = httparse::ParserConfig::default().parse_response_with_uninit_headers(
+        &mut parsed,
+        head,
+        &mut slots,
+    );
     check_complete(outcome, head.len())?;
-    let version = if parsed.version == Some(1) { Version::Http11 } else { Version::Http10 };
+    let version = if parsed.version == Some(1) {
+        Version::Http11
+    } else {
+        Version::Http10
+    };
     let status = parsed.code.unwrap_or_default();
     if !(100..1000).contains(&status) || parsed.headers.len() > limits.fields {
         return Err(Refused::Malformed("status line"));
@@ -135,7 +152,13 @@ pub fn response(head: &[u8], limits: Limits, to_head: bool) -> Result<Response, 
     let length = framing::of_response(status, &fields, version, to_head)?;
     let mut connection = framing::take_wishes(&mut fields, version)?;
     connection.close |= length == Length::UntilClose;
-    Ok(Response { status, fields, version, length, connection })
+    Ok(Response {
+        status,
+        fields,
+        version,
+        length,
+        connection,
+    })
 }
 
 /// Parses a block of trailer fields, terminator included, and drops those that must not trail.
@@ -161,11 +184,16 @@ pub fn trailers(block: &[u8], limits: Limits) -> Result<Fields, Refused> {
 const MAX_FIELDS: usize = 200;
 const MAX_METHOD: usize = 32;
 
-fn check_complete(outcome: Result<httparse::Status<usize>, httparse::Error>, length: usize) -> Result<(), Refused> {
+fn check_complete(
+    outcome: Result<httparse::Status<usize>, httparse::Error>,
+    length: usize,
+) -> Result<(), Refused> {
     match outcome.map_err(refusal)? {
         httparse::Status::Complete(parsed) if parsed == length => Ok(()),
         // The end was found before: what httparse leaves over is an empty line in front.
-        httparse::Status::Complete(_) | httparse::Status::Partial => Err(Refused::Malformed("head")),
+        httparse::Status::Complete(_) | httparse::Status::Partial => {
+            Err(Refused::Malformed("head"))
+        }
     }
 }
 
@@ -184,7 +212,9 @@ fn refusal(error: httparse::Error) -> Refused {
 fn copy_fields(parsed: &[httparse::Header<'_>], fields: &mut Fields) -> Result<(), Refused> {
     for field in parsed {
         // Some servers read these as the fields that they resemble.
-        if field.name.eq_ignore_ascii_case("content_length") || field.name.eq_ignore_ascii_case("transfer_encoding") {
+        if field.name.eq_ignore_ascii_case("content_length")
+            || field.name.eq_ignore_ascii_case("transfer_encoding")
+        {
             return Err(Refused::Malformed("field name resembles a framing field"));
         }
         fields.push(field.name, field.value);
@@ -201,7 +231,8 @@ fn take_target(written: &str, request: &mut Request) -> Result<(), Refused> {
     } else if written.starts_with('/') || (written == "*" && request.method == Method::OPTIONS) {
         written
     } else {
-        let (_, authority, path) = target::split_absolute(written).ok_or(Refused::Malformed("request target"))?;
+        let (_, authority, path) =
+            target::split_absolute(written).ok_or(Refused::Malformed("request target"))?;
         if !target::is_authority(authority.as_bytes()) {
             return Err(Refused::Malformed("authority of the target"));
         }
@@ -217,32 +248,45 @@ fn take_target(written: &str, request: &mut Request) -> Result<(), Refused> {
     if request.method == Method::CONNECT && !target::is_authority(written.as_bytes()) {
         return Err(Refused::Malformed("authority of CONNECT"));
     }
-    if known { Ok(()) } else { Err(Refused::Malformed("request target")) }
+    if known {
+        Ok(())
+    } else {
+        Err(Refused::Malformed("request target"))
+    }
 }
 
 fn take_host(request: &mut Request) -> Result<(), Refused> {
     request.authority.clear();
-    let mut hosts = request.fields.all("host");
-    match (hosts.next(), hosts.next()) {
-        (Some(host), None) if target::is_authority(host) => {
-            request.authority.push_str(std::str::from_utf8(host).expect("authorities are ASCII"));
+    match sole(&request.fields, "host").map_err(|()| Refused::Malformed("repeated host"))? {
+        Some(host) if target::is_authority(host) => {
+            let host = std::str::from_utf8(host).expect("authorities are ASCII");
+            request.authority.push_str(host);
         }
-        (None, _) if request.version == Version::Http10 => {}
-        (None, _) => return Err(Refused::Malformed("missing host")),
-        (Some(_), Some(_)) => return Err(Refused::Malformed("repeated host")),
-        (Some(_), None) => return Err(Refused::Malformed("host")),
+        Some(_) => return Err(Refused::Malformed("host")),
+        None if request.version == Version::Http10 => {}
+        None => return Err(Refused::Malformed("missing host")),
     }
     request.fields.remove("host");
     Ok(())
 }
 
 fn take_expectation(request: &mut Request) -> Result<(), Refused> {
-    let mut values = request.fields.all("expect");
-    let Some(value) = values.next() else { return Ok(()) };
-    if values.next().is_some() || !value.eq_ignore_ascii_case(b"100-continue") {
-        return Err(Refused::UnknownExpectation);
+    match sole(&request.fields, "expect") {
+        Ok(None) => return Ok(()),
+        Ok(Some(value)) if value.eq_ignore_ascii_case(b"100-continue") => {}
+        Ok(Some(_)) | Err(()) => return Err(Refused::UnknownExpectation),
     }
-    request.connection.expect_continue = request.version == Version::Http11 && request.length != Length::Empty;
+    request.connection.expect_continue =
+        request.version == Version::Http11 && request.length != Length::Empty;
     request.fields.remove("expect");
     Ok(())
+}
+
+/// The only value of `name`; an error when there are several.
+fn sole<'a>(fields: &'a Fields, name: &str) -> Result<Option<&'a [u8]>, ()> {
+    let mut values = fields.all(name);
+    match (values.next(), values.next()) {
+        (value, None) => Ok(value),
+        (_, Some(_)) => Err(()),
+    }
 }

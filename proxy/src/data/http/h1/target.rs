@@ -3,7 +3,9 @@
 /// Whether `text` is a path that may be forwarded: begins with `/`, visible ASCII, no fragment,
 /// complete escapes, no escaped NUL.
 pub fn is_path(text: &[u8]) -> bool {
-    text.first() == Some(&b'/') && text.iter().all(|byte| is_target_byte(*byte)) && escapes_are_complete(text)
+    text.first() == Some(&b'/')
+        && text.iter().all(|byte| is_target_byte(*byte))
+        && escapes_are_complete(text)
 }
 
 fn is_target_byte(byte: u8) -> bool {
@@ -41,16 +43,38 @@ fn is_port(text: &[u8]) -> bool {
     !text.is_empty()
         && text.len() <= 5
         && text.iter().all(u8::is_ascii_digit)
-        && text.iter().fold(0u32, |sum, digit| sum * 10 + u32::from(digit - b'0')) <= 65535
+        && text
+            .iter()
+            .fold(0u32, |sum, digit| sum * 10 + u32::from(digit - b'0'))
+            <= 65535
 }
 
 fn is_host(host: &[u8]) -> bool {
     if let Some(inner) = host.strip_prefix(b"[") {
-        let Some(address) = inner.strip_suffix(b"]") else { return false };
-        return std::str::from_utf8(address).is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok());
+        let Some(address) = inner.strip_suffix(b"]") else {
+            return false;
+        };
+        return std::str::from_utf8(address)
+            .is_ok_and(|text| text.parse::<std::net::Ipv6Addr>().is_ok());
     }
     host.iter().all(|byte| {
-        byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b';' | b'=')
+        byte.is_ascii_alphanumeric()
+            || matches!(
+                byte,
+                b'-' | b'.'
+                    | b'_'
+                    | b'~'
+                    | b'!'
+                    | b'$'
+                    | b'&'
+                    | b'\''
+                    | b'('
+                    | b')'
+                    | b'*'
+                    | b'+'
+                    | b';'
+                    | b'='
+            )
     })
 }
 
@@ -58,7 +82,9 @@ fn is_host(host: &[u8]) -> bool {
 pub fn host_of(authority: &str) -> &str {
     let (host, _) = split_port(authority.as_bytes());
     let host = &authority[..host.len()];
-    host.strip_suffix('.').filter(|rest| !rest.is_empty()).unwrap_or(host)
+    host.strip_suffix('.')
+        .filter(|rest| !rest.is_empty())
+        .unwrap_or(host)
 }
 
 /// The authority and path of an absolute-form target.
@@ -79,27 +105,67 @@ mod tests {
 
     #[test]
     fn an_authority_is_a_host_and_a_port_and_nothing_else() {
-        for good in ["a", "a.b:80", "reviews.shop.svc.cluster.local:9080", "10.0.0.1", "[::1]:8080", "[::1]", "a_b", "secret.com."] {
+        for good in [
+            "a",
+            "a.b:80",
+            "reviews.shop.svc.cluster.local:9080",
+            "10.0.0.1",
+            "[::1]:8080",
+            "[::1]",
+            "a_b",
+            "secret.com.",
+        ] {
             assert!(is_authority(good.as_bytes()), "{good}");
         }
-        for bad in ["", ":80", "u@a", "a/x", "a#x", "a:80:90", "a:8a", "a:", "a:65536", "a\0", "a b", "a,b", "[::1", "::1", "[fe80::1%eth0]", "a?b", "a\\b", "[]", "é"] {
+        for bad in [
+            "",
+            ":80",
+            "u@a",
+            "a/x",
+            "a#x",
+            "a:80:90",
+            "a:8a",
+            "a:",
+            "a:65536",
+            "a\0",
+            "a b",
+            "a,b",
+            "[::1",
+            "::1",
+            "[fe80::1%eth0]",
+            "a?b",
+            "a\\b",
+            "[]",
+            "é",
+        ] {
             assert!(!is_authority(bad.as_bytes()), "{bad}");
         }
     }
 
     #[test]
     fn a_path_has_no_fragment_and_whole_escapes() {
-        for good in ["/", "/a/b?c=d", "/%2F", "/a%252e", "/a\\b", "/a;b=c", "/{x}"] {
+        for good in [
+            "/", "/a/b?c=d", "/%2F", "/a%252e", "/a\\b", "/a;b=c", "/{x}",
+        ] {
             assert!(is_path(good.as_bytes()), "{good}");
         }
-        for bad in ["", "a", "/a#b", "/%", "/%z1", "/%2", "/%00", "/a b", "/\x7f", "/é", "/a\tb"] {
+        for bad in [
+            "", "a", "/a#b", "/%", "/%z1", "/%2", "/%00", "/a b", "/\x7f", "/é", "/a\tb",
+        ] {
             assert!(!is_path(bad.as_bytes()), "{bad}");
         }
     }
 
     #[test]
     fn the_host_loses_port_and_root_dot() {
-        for (authority, host) in [("a:80", "a"), ("a.", "a"), ("a.:80", "a"), ("[::1]:80", "[::1]"), ("[::1]", "[::1]"), (".", ".")] {
+        for (authority, host) in [
+            ("a:80", "a"),
+            ("a.", "a"),
+            ("a.:80", "a"),
+            ("[::1]:80", "[::1]"),
+            ("[::1]", "[::1]"),
+            (".", "."),
+        ] {
             assert_eq!(host_of(authority), host);
         }
     }

@@ -1,0 +1,132 @@
+//! Our side of an upstream connection.
+
+use super::parse::{self, Limits};
+use super::{Framing, Reader, Writer, encode, read_head};
+use crate::data::choose::Permit;
+use crate::data::dial::Dialled;
+use crate::data::http::body::Broken;
+use crate::data::http::buffers::{Buffer, Buffers};
+use crate::data::http::head::{Length, Request, Response};
+use crate::data::stream::Stream;
+use http::Method;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::task::{Context, Waker};
+use std::time::Instant;
+
+/// Interim responses that one request may get.
+const MOST_INTERIM: u32 = 20;
+
+/// An upstream HTTP/1 connection.
+#[derive(Debug)]
+pub struct Connection {
+    stream: RefCell<Stream>,
+    buffer: Buffer,
+    pool: Rc<Buffers>,
+    /// Requests that it has carried.
+    pub requests: u32,
+    /// When it became idle.
+    pub idle_since: Instant,
+    /// Whether the last response lets it carry another request.
+    pub keep: bool,
+    _permit: Permit,
+}
+
+impl Connection {
+    /// A fresh connection.
+    pub fn new(dialled: Dialled, permit: Permit, pool: &Rc<Buffers>) -> Self {
+        Self {
+            stream: RefCell::new(dialled.stream),
+            buffer: pool.buffer(),
+            pool: Rc::clone(pool),
+            requests: 0,
+            idle_since: Instant::now(),
+            keep: true,
+            _permit: permit,
+        }
+    }
+
+    /// Whether an idle connection is still good: nothing to read, not even its end.
+    pub fn is_quiet(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        self.buffer.is_empty() && self.buffer.poll_fill(&self.stream, &mut cx).is_pending()
+    }
+
+    /// Begins a request: where its body goes, and where the answer comes from.
+    pub fn begin(&mut self, request: &Request) -> (Writer<'_>, Answer<'_>) {
+        self.requests += 1;
+        let mut out = self.pool.text();
+        encode::request(request, true, &mut out);
+        let framing = if request.length == Length::Unknown {
+            Framing::Chunked
+        } else {
+            Framing::Plain
+        };
+        let writer = Writer::new(&self.stream, &self.pool, out, framing);
+        let answer = Answer {
+            stream: &self.stream,
+            buffer: &mut self.buffer,
+            keep: &mut self.keep,
+            head_request: request.method == Method::HEAD,
+            upgrade: request.connection.upgrade,
+            interim: 0,
+        };
+        (writer, answer)
+    }
+
+    /// The stream and what was read of it, for a tunnel.
+    pub fn raw(&mut self) -> (Writer<'_>, Reader<'_>) {
+        let out = self.pool.text();
+        let writer = Writer::new(&self.stream, &self.pool, out, Framing::Tunnel);
+        (
+            writer,
+            Reader::new(&self.stream, &mut self.buffer, Length::UntilClose),
+        )
+    }
+}
+
+/// The answer to one request.
+#[derive(Debug)]
+pub struct Answer<'a> {
+    stream: &'a RefCell<Stream>,
+    buffer: &'a mut Buffer,
+    keep: &'a mut bool,
+    head_request: bool,
+    upgrade: bool,
+    interim: u32,
+}
+
+impl<'a> Answer<'a> {
+    /// The next head, perhaps an interim one.
+    ///
+    /// # Errors
+    /// [`Broken::Closed`] when nothing came, else what was wrong.
+    pub async fn head(&mut self) -> Result<Response, Broken> {
+        let limits = Limits::default();
+        *self.keep = false;
+        let end = read_head(self.stream, self.buffer, limits.bytes).await?;
+        let response = parse::response(&self.buffer.filled()[..end], limits, self.head_request)?;
+        self.buffer.consume(end);
+        if response.is_interim() {
+            self.interim += 1;
+        }
+        if self.interim > MOST_INTERIM {
+            return Err(parse::Refused::Malformed("too many interim responses").into());
+        }
+        if response.status == 101 && !self.upgrade {
+            return Err(parse::Refused::Malformed("upgrade that was not asked for").into());
+        }
+        *self.keep = !response.connection.close && response.status != 101;
+        Ok(response)
+    }
+
+    /// Whether the upstream has sent anything yet.
+    pub fn has_begun(&self) -> bool {
+        self.interim > 0 || !self.buffer.is_empty()
+    }
+
+    /// The body that follows `response`.
+    pub fn body(self, response: &Response) -> Reader<'a> {
+        Reader::new(self.stream, self.buffer, response.length)
+    }
+}

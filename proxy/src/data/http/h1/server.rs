@@ -1,0 +1,1 @@
+//! Serving a client that speaks HTTP/1.
