@@ -1,5 +1,6 @@
 //! Settings of the control plane, as the operator writes them to the ConfigMap `weft-mesh`.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -56,7 +57,7 @@ impl Default for MeshSettings {
 }
 
 /// Istio `PeerAuthentication.mtls.mode` without `UNSET`.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, Hash, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum MtlsMode {
     /// Plaintext only.
@@ -69,7 +70,7 @@ pub enum MtlsMode {
 }
 
 /// Istio `outboundTrafficPolicy.mode`.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum OutboundPolicy {
     /// Unknown destinations are reached unchanged.
