@@ -44,6 +44,11 @@ impl Subscription {
         Ok(refused.or(answers_last.then_some(Answer::Accepted)))
     }
 
+    /// Makes the client be sent everything again that it asked for, as [`crate::delta::Subscription::resend`].
+    pub fn resend(&mut self) {
+        self.due = true;
+    }
+
     /// The response that brings the client up to `set`; `None` if it is.
     ///
     /// Always carries all that the client asked for: what is left out of clusters and listeners is deleted.
@@ -115,8 +120,13 @@ mod tests {
     #[test]
     fn names_follow_the_protocol_text() {
         let world = set(&[("a", "1"), ("b", "1")]);
+        type Row = (
+            &'static str,
+            &'static [&'static [&'static str]],
+            &'static [Option<usize>],
+        );
         #[rustfmt::skip]
-        let table: [(&str, &[&[&str]], &[Option<usize>]); 5] = [
+        let table: [Row; 5] = [
             ("an empty first request means everything", &[&[], &[]], &[Some(2), None]),
             ("a new name is answered though sent before", &[&["a"], &["a", "b"], &["a"], &["a", "b"]], &[Some(1), Some(2), Some(1), Some(2)]),
             ("an emptied list means nothing", &[&["a"], &[]], &[Some(1), Some(0)]),

@@ -44,4 +44,16 @@ impl World {
     pub fn set(&self, type_url: &str) -> Arc<Set> {
         self.sets.get(type_url).cloned().unwrap_or_default()
     }
+
+    /// This world together with what of `before` it lacks in the given types.
+    #[must_use]
+    pub fn keeping(&self, before: &Self, type_urls: &[&str]) -> Self {
+        let mut kept = self.clone();
+        for type_url in type_urls {
+            let mut set = Set::clone(&before.set(type_url));
+            set.extend(Set::clone(&self.set(type_url)));
+            kept = kept.with(type_url, Arc::new(set));
+        }
+        kept
+    }
 }

@@ -9,6 +9,9 @@ use weft_proto::pb::envoy::service::discovery::v3 as discovery;
 /// Responses whose answers we wait for; the oldest beyond that count as accepted.
 const MOST_UNANSWERED: usize = 64;
 
+/// Name and version of a resource that was sent.
+type Sent = (Arc<str>, Arc<str>);
+
 /// What the client holds under a name, as far as we know.
 #[derive(Clone, Debug, PartialEq)]
 enum Known {
@@ -57,7 +60,8 @@ pub struct Subscription {
     interest: Interest,
     /// Has an entry for every explicit name and for all that was sent under the wildcard.
     known: BTreeMap<Arc<str>, Known>,
-    unanswered: BTreeMap<u64, Vec<(Arc<str>, Arc<str>)>>,
+    /// Name and version of what was sent, by nonce.
+    unanswered: BTreeMap<u64, Vec<Sent>>,
     /// A wildcard's first request is answered even if with nothing: clients wait for it at start.
     greeting_due: bool,
 }
@@ -85,7 +89,11 @@ impl Subscription {
         if first {
             self.bring_along(request);
         }
+        let before = self.interest.is_wildcard();
         self.interest.add(&request.resource_names_subscribe)?;
+        if self.interest.is_wildcard() && !before {
+            self.doubt_unanswered();
+        }
         self.interest.remove(&request.resource_names_unsubscribe);
         for name in request
             .resource_names_subscribe
@@ -110,6 +118,14 @@ impl Subscription {
             if let Some(known) = self.known.get_mut(name) {
                 *known = Known::Unknown;
             }
+        }
+    }
+
+    /// Whether [`Subscription::respond`] has something to say.
+    pub fn is_due(&self, set: &Set, part: Part) -> bool {
+        match part {
+            Part::Changes => self.greeting_due || !self.due(set, 1).is_empty(),
+            Part::Removals => self.gone(set).next().is_some(),
         }
     }
 
@@ -186,16 +202,16 @@ impl Subscription {
             .collect()
     }
 
-    fn removals(&mut self, set: &Set) -> Vec<String> {
+    /// Names that the client may hold, and that are not in `set`.
+    fn gone<'a>(&'a self, set: &'a Set) -> impl Iterator<Item = &'a Arc<str>> {
         let gone = |(name, known): &(&Arc<str>, &Known)| {
             !set.contains_key(*name) && **known != Known::Absent
         };
-        let gone: Vec<Arc<str>> = self
-            .known
-            .iter()
-            .filter(gone)
-            .map(|(name, _)| Arc::clone(name))
-            .collect();
+        self.known.iter().filter(gone).map(|(name, _)| name)
+    }
+
+    fn removals(&mut self, set: &Set) -> Vec<String> {
+        let gone: Vec<Arc<str>> = self.gone(set).cloned().collect();
         for name in &gone {
             if self.interest.is_named(name) {
                 self.known.insert(Arc::clone(name), Known::Absent);
@@ -204,6 +220,14 @@ impl Subscription {
             }
         }
         gone.iter().map(ToString::to_string).collect()
+    }
+
+    /// A response that was under way while the wildcard was given up and asked for again is applied by
+    /// the client, although giving it up made us forget what was in it.
+    fn doubt_unanswered(&mut self) {
+        for (name, _) in self.unanswered.values().flatten() {
+            self.known.entry(Arc::clone(name)).or_insert(Known::Unknown);
+        }
     }
 
     /// What the client kept from an earlier stream.
