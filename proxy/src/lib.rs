@@ -1,6 +1,4 @@
 //! The proxy: `control` keeps [`config::Config`] true, `data` obeys it.
 
-pub mod bootstrap;
 pub mod config;
 pub mod data;
-pub mod init;

@@ -43,12 +43,6 @@ pub(crate) fn build(profile: &str, programs: &[String]) -> Result<Vec<PathBuf>> 
         .collect()
 }
 
-/// Where cargo puts a program.
-pub(crate) fn built(profile: &str, program: &str) -> PathBuf {
-    let folder = if profile == "dev" { "debug" } else { profile };
-    place::target().join(TRIPLE).join(folder).join(program)
-}
-
 fn chosen(programs: &[String]) -> Vec<&str> {
     if programs.is_empty() {
         PROGRAMS.to_vec()
@@ -64,13 +58,22 @@ fn compile(profile: &str, programs: &[&str]) -> Result<()> {
         .args(["--profile", profile])
         .current_dir(place::repository());
     for program in programs {
-        command.args(["-p", program]);
+        command.args(["-p", package(program)]);
     }
     show(&mut command)
 }
 
+fn package(program: &str) -> &str {
+    if program == "weft-echo" {
+        "weft-e2e"
+    } else {
+        program
+    }
+}
+
 fn archive(profile: &str, program: &str, directory: &Path) -> Result<PathBuf> {
-    let binary = built(profile, program);
+    let folder = if profile == "dev" { "debug" } else { profile };
+    let binary = place::target().join(TRIPLE).join(folder).join(program);
     let path = directory.join(format!("{program}.tar"));
     let name = format!("localhost/{program}:dev");
     let digest = write_archive(

@@ -1,0 +1,203 @@
+//! A cluster, and namespaces that go with their test.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail};
+use k8s_openapi::api::core::v1::{Namespace as KubeNamespace, Pod};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
+use kube::{Client, Discovery};
+use serde::Deserialize;
+
+use crate::{eventually, seconds};
+
+/// A connection to the API server that `KUBECONFIG` names.
+#[derive(Clone)]
+pub struct Cluster {
+    /// For whatever the words below do not say.
+    pub client: Client,
+}
+
+impl std::fmt::Debug for Cluster {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Cluster")
+    }
+}
+
+impl Cluster {
+    /// Connects.
+    ///
+    /// # Errors
+    /// When no kubeconfig is named or it cannot be used.
+    pub async fn connect() -> Result<Self> {
+        let client = Client::try_default()
+            .await
+            .context("name a cluster in KUBECONFIG")?;
+        Ok(Self { client })
+    }
+
+    /// Makes a namespace with labels, new and empty.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn namespace(&self, name: &str, labels: &[(&str, &str)]) -> Result<Namespace> {
+        self.delete_namespace(name).await?;
+        let labels: BTreeMap<_, _> = labels
+            .iter()
+            .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
+            .collect();
+        let metadata = ObjectMeta {
+            name: Some(name.to_owned()),
+            labels: Some(labels),
+            ..ObjectMeta::default()
+        };
+        let namespace = KubeNamespace {
+            metadata,
+            ..KubeNamespace::default()
+        };
+        let api: Api<KubeNamespace> = Api::all(self.client.clone());
+        api.create(&PostParams::default(), &namespace).await?;
+        Ok(Namespace {
+            cluster: self.clone(),
+            name: name.to_owned(),
+        })
+    }
+
+    /// Deletes a namespace and waits until it is gone.
+    ///
+    /// # Errors
+    /// When it is not gone after a minute.
+    pub async fn delete_namespace(&self, name: &str) -> Result<()> {
+        let api: Api<KubeNamespace> = Api::all(self.client.clone());
+        if api.get_opt(name).await?.is_none() {
+            return Ok(());
+        }
+        drop(api.delete(name, &DeleteParams::background()).await?);
+        eventually(seconds(90), || async {
+            match api.get_opt(name).await? {
+                None => Ok(()),
+                Some(_) => bail!("namespace {name} is still there"),
+            }
+        })
+        .await
+    }
+
+    /// Applies YAML documents as `kubectl apply` would; `namespace` is for those that name none.
+    ///
+    /// # Errors
+    /// The API server's words for the first document that it refuses.
+    pub async fn apply(&self, namespace: &str, yaml: &str) -> Result<()> {
+        let discovery = Discovery::new(self.client.clone()).run().await?;
+        for document in documents(yaml)? {
+            let api = self.api_for(&discovery, namespace, &document)?;
+            let name = document
+                .metadata
+                .name
+                .clone()
+                .context("an object without a name")?;
+            let params = PatchParams::apply("weft-e2e").force();
+            api.patch(&name, &params, &Patch::Apply(&document))
+                .await
+                .with_context(|| name.clone())?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the objects of YAML documents; those that are not there are no fault.
+    ///
+    /// # Errors
+    /// The API server's words.
+    pub async fn delete(&self, namespace: &str, yaml: &str) -> Result<()> {
+        let discovery = Discovery::new(self.client.clone()).run().await?;
+        for document in documents(yaml)? {
+            let name = document
+                .metadata
+                .name
+                .clone()
+                .context("an object without a name")?;
+            match self
+                .api_for(&discovery, namespace, &document)?
+                .delete(&name, &DeleteParams::default())
+                .await
+            {
+                Err(kube::Error::Api(status)) if status.is_not_found() => {}
+                other => drop(other?),
+            }
+        }
+        Ok(())
+    }
+
+    /// The pods that a label selector names.
+    ///
+    /// # Errors
+    /// The API server's words.
+    pub async fn pods(&self, namespace: &str, selector: &str) -> Result<Vec<Pod>> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        Ok(api
+            .list(&ListParams::default().labels(selector))
+            .await?
+            .items)
+    }
+
+    fn api_for(
+        &self,
+        known: &Discovery,
+        namespace: &str,
+        document: &DynamicObject,
+    ) -> Result<Api<DynamicObject>> {
+        let (resource, capabilities) = known.resolve_object(document).with_context(|| {
+            format!("the cluster does not know the kind of {:?}", document.types)
+        })?;
+        let namespace = document.metadata.namespace.as_deref().unwrap_or(namespace);
+        Ok(match capabilities.scope {
+            kube::discovery::Scope::Cluster => Api::all_with(self.client.clone(), &resource),
+            kube::discovery::Scope::Namespaced => {
+                Api::namespaced_with(self.client.clone(), namespace, &resource)
+            }
+        })
+    }
+}
+
+/// The documents of a YAML text, empty ones left out.
+fn documents(yaml: &str) -> Result<Vec<DynamicObject>> {
+    let texts = yaml
+        .split("\n---")
+        .map(|text| text.trim_start_matches("---"));
+    let filled = texts.filter(|text| {
+        text.lines()
+            .any(|line| !line.trim().is_empty() && !line.starts_with('#'))
+    });
+    filled
+        .map(|text| {
+            let value: serde_json::Value = serde_saphyr::from_str(text)?;
+            Ok(DynamicObject::deserialize(value)?)
+        })
+        .collect()
+}
+
+/// A namespace of one test.
+#[derive(Clone, Debug)]
+pub struct Namespace {
+    /// Where it is.
+    pub cluster: Cluster,
+    /// As in `metadata.name`.
+    pub name: String,
+}
+
+impl Namespace {
+    /// Deletes it with everything in it.
+    ///
+    /// # Errors
+    /// When it is not gone after a minute.
+    pub async fn delete(self) -> Result<()> {
+        self.cluster.delete_namespace(&self.name).await
+    }
+
+    /// Applies YAML documents in it.
+    ///
+    /// # Errors
+    /// The API server's words for the first document that it refuses.
+    pub async fn apply(&self, yaml: &str) -> Result<()> {
+        self.cluster.apply(&self.name, yaml).await
+    }
+}

@@ -1,0 +1,61 @@
+//! `weft-echo`: a server that answers with what it saw, and a client that says what it got.
+//!
+//! It knows nothing of the mesh, like any application.
+
+#![allow(clippy::print_stdout, reason = "its output is what the tests read")]
+
+mod call;
+mod load;
+mod serve;
+
+use std::net::SocketAddr;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+enum Role {
+    #[command(subcommand)]
+    Serve(Server),
+    /// Send one request and print its answer as JSON.
+    Call {
+        url: String,
+        /// A header, as `name: value`.
+        #[arg(long = "header")]
+        headers: Vec<String>,
+    },
+    /// Open a TCP connection and print the first line that comes.
+    Banner { address: String },
+    /// Send requests until standard input ends, then print a report as JSON.
+    Load {
+        url: String,
+        /// Requests per second.
+        #[arg(long, default_value_t = 20)]
+        rate: u32,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Server {
+    /// Answer each HTTP request with a JSON description of it.
+    Http {
+        #[arg(default_value = "[::]:8080")]
+        address: SocketAddr,
+    },
+    /// Speak first, as mail and database servers do, then echo.
+    Tcp {
+        #[arg(default_value = "[::]:9000")]
+        address: SocketAddr,
+    },
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<()> {
+    match Role::parse() {
+        Role::Serve(Server::Http { address }) => serve::http(address).await,
+        Role::Serve(Server::Tcp { address }) => serve::banner(address).await,
+        Role::Call { url, headers } => call::once(&url, &headers).await,
+        Role::Banner { address } => call::banner(&address).await,
+        Role::Load { url, rate } => load::run(&url, rate).await,
+    }
+}

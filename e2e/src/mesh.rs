@@ -1,0 +1,165 @@
+//! The mesh as a user installs it: the chart, then one MeshOperator.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
+use kube::api::{
+    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams,
+};
+use serde_json::{Value, json};
+use tokio::process::Command;
+
+use crate::{Cluster, Namespace, eventually, seconds};
+
+/// The namespace of the operator and of the mesh.
+pub const SYSTEM: &str = "weft-system";
+/// The name of the tests' MeshOperator.
+pub const MESH: &str = "mesh";
+
+/// Longest time from `kubectl apply` to Ready, with the images at hand.
+const READY: Duration = Duration::from_secs(90);
+
+/// An installed mesh.
+#[derive(Clone, Debug)]
+pub struct Mesh {
+    /// Where it is installed.
+    pub cluster: Cluster,
+}
+
+impl Mesh {
+    /// Installs it, or brings an installed one to these settings (the MeshOperator's spec).
+    ///
+    /// # Errors
+    /// The conditions of the MeshOperator when it does not become Ready.
+    pub async fn install(spec: Value) -> Result<Self> {
+        let cluster = Cluster::connect().await?;
+        install_chart().await?;
+        let mesh = Self { cluster };
+        mesh.configure(spec).await?;
+        Ok(mesh)
+    }
+
+    /// Brings the MeshOperator to these settings and waits until it is Ready.
+    ///
+    /// # Errors
+    /// Its conditions when it does not become Ready.
+    pub async fn configure(&self, spec: Value) -> Result<()> {
+        let object = json!({
+            "apiVersion": "weft.mesh/v1alpha1", "kind": "MeshOperator", "metadata": {"name": MESH}, "spec": spec,
+        });
+        let params = PatchParams::apply("weft-e2e").force();
+        self.api()
+            .patch(MESH, &params, &Patch::Apply(&object))
+            .await?;
+        self.ready().await
+    }
+
+    /// Waits until the MeshOperator is Ready in its present generation.
+    ///
+    /// # Errors
+    /// Its conditions when it does not become so.
+    pub async fn ready(&self) -> Result<()> {
+        eventually(READY, || async {
+            let object = self.api().get(MESH).await?;
+            let conditions = &object.data["status"]["conditions"];
+            let ready = conditions
+                .as_array()
+                .into_iter()
+                .flatten()
+                .any(|condition| {
+                    condition["type"] == "Ready"
+                        && condition["status"] == "True"
+                        && condition["observedGeneration"].as_i64() == object.metadata.generation
+                });
+            if !ready {
+                bail!("the mesh is not Ready: {conditions:#}");
+            }
+            Ok(())
+        })
+        .await
+    }
+
+    /// Makes a namespace whose pods join the mesh.
+    ///
+    /// # Errors
+    /// When the API server refuses.
+    pub async fn namespace(&self, name: &str) -> Result<Namespace> {
+        self.cluster
+            .namespace(name, &[("weft.mesh/inject", "enabled")])
+            .await
+    }
+
+    /// Deletes the MeshOperator and waits until it is gone.
+    ///
+    /// # Errors
+    /// What it says of itself when it stays.
+    pub async fn remove(&self) -> Result<()> {
+        drop(self.api().delete(MESH, &DeleteParams::default()).await?);
+        eventually(READY, || async {
+            match self.api().get_opt(MESH).await? {
+                None => Ok(()),
+                Some(object) => bail!("the MeshOperator stays: {:#}", object.data["status"]),
+            }
+        })
+        .await
+    }
+
+    /// The API of MeshOperators.
+    pub fn api(&self) -> Api<DynamicObject> {
+        let kind = GroupVersionKind::gvk("weft.mesh", "v1alpha1", "MeshOperator");
+        Api::all_with(
+            self.cluster.client.clone(),
+            &ApiResource::from_gvk_with_plural(&kind, "meshoperators"),
+        )
+    }
+}
+
+/// Installs the chart, or upgrades what is installed.
+async fn install_chart() -> Result<()> {
+    let chart = repository().join("charts/weft");
+    let chart = chart.to_str().context("a path in UTF-8")?;
+    helm(&[
+        "upgrade",
+        "--install",
+        "weft",
+        chart,
+        "--namespace",
+        SYSTEM,
+        "--create-namespace",
+        "--wait",
+        "--timeout",
+        "90s",
+    ])
+    .await?;
+    let crds: Api<CustomResourceDefinition> = Api::all(Cluster::connect().await?.client);
+    eventually(seconds(10), || async {
+        crds.get("meshoperators.weft.mesh")
+            .await
+            .context("the chart brings the CRDs")
+    })
+    .await?;
+    Ok(())
+}
+
+/// Runs Helm.
+async fn helm(words: &[&str]) -> Result<()> {
+    let output = Command::new("helm")
+        .args(words)
+        .output()
+        .await
+        .context("helm is not on the path")?;
+    if !output.status.success() {
+        bail!(
+            "helm {words:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    Ok(())
+}
+
+/// The root of the repository.
+fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}

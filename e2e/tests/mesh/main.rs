@@ -1,0 +1,5 @@
+//! What Weft promises, on a real cluster with real pods.
+//!
+//! Run by `cargo xtask test`; by hand with `cargo test -p weft-e2e --features cluster -- --test-threads 1`.
+
+mod mtls;
