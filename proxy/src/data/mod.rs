@@ -3,11 +3,16 @@
 //! One [`worker`] per thread, each a `current_thread` runtime with its own listeners, pools and
 //! counters. Nothing here locks, and nothing here knows protobuf.
 
+pub mod admit;
 pub mod choose;
 pub mod conn;
 pub mod dial;
 pub mod drain;
 pub mod http;
+pub mod report;
 pub mod secrets;
 pub mod stream;
 pub mod worker;
+
+#[cfg(test)]
+pub(crate) mod test_conn;

@@ -3,6 +3,7 @@
 use super::choose::Upstreams;
 use super::choose::state::Registry;
 use super::drain::Drain;
+use super::report::Recorder;
 use super::secrets::Secrets;
 use crate::config::Config;
 use std::cell::RefCell;
@@ -16,6 +17,8 @@ pub struct Worker {
     pub upstreams: Upstreams,
     /// The workload's certificate.
     pub secrets: Arc<Secrets>,
+    /// Its counters and logs.
+    pub report: Recorder,
     config: RefCell<Arc<Config>>,
     drain: Drain,
 }
@@ -28,7 +31,9 @@ impl Worker {
         registry: Arc<Registry>,
         drain: Drain,
     ) -> Rc<Self> {
+        let report = Recorder::new(Arc::clone(&registry.metrics), Arc::clone(&secrets));
         Rc::new(Self {
+            report,
             upstreams: Upstreams::new(Arc::clone(&config), registry),
             secrets,
             config: RefCell::new(config),

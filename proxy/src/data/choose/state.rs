@@ -2,6 +2,7 @@
 
 use super::limits::Counters;
 use crate::config::Locality;
+use crate::data::report::Metrics;
 use arc_swap::ArcSwapOption;
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -9,13 +10,24 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// The shared state of every cluster in use. Locked on reconciliation only, never for a request.
+/// What all workers share: counters, and the state of every cluster in use. Locked on
+/// reconciliation only, never for a request.
 #[derive(Debug, Default)]
 pub struct Registry {
+    /// Counters and access logs.
+    pub metrics: Arc<Metrics>,
     clusters: Mutex<HashMap<Arc<str>, Arc<ClusterState>>>,
 }
 
 impl Registry {
+    /// A registry that counts into `metrics`.
+    pub fn new(metrics: Arc<Metrics>) -> Arc<Self> {
+        Arc::new(Self {
+            metrics,
+            ..Self::default()
+        })
+    }
+
     /// The state of the cluster `name`, made at its first use.
     pub fn cluster(&self, name: &Arc<str>) -> Arc<ClusterState> {
         Arc::clone(locked(&self.clusters).entry(Arc::clone(name)).or_default())
