@@ -1,4 +1,6 @@
 //! The proxy: `control` keeps [`config::Config`] true, `data` obeys it.
 
+pub mod bootstrap;
 pub mod config;
 pub mod data;
+pub mod init;
