@@ -6,6 +6,7 @@
     reason = "these tasks talk to a person at a terminal"
 )]
 
+mod bench;
 mod cluster;
 mod codegen;
 mod command;
@@ -44,6 +45,8 @@ enum Task {
     /// Run a local Kubernetes.
     #[command(subcommand)]
     Cluster(ClusterTask),
+    /// Measure the release build of the proxy beside stock Envoy.
+    Bench(bench::Options),
     /// Run everything that must pass before a change lands.
     Test,
 }
@@ -73,6 +76,7 @@ fn main() -> Result<()> {
             programs,
         } => images(&profile, load, &programs),
         Task::Cluster(task) => cluster(task),
+        Task::Bench(options) => bench::run(&options),
         Task::Test => test::run(),
     }
 }

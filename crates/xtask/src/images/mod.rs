@@ -43,6 +43,12 @@ pub(crate) fn build(profile: &str, programs: &[String]) -> Result<Vec<PathBuf>> 
         .collect()
 }
 
+/// Where cargo puts a program.
+pub(crate) fn built(profile: &str, program: &str) -> PathBuf {
+    let folder = if profile == "dev" { "debug" } else { profile };
+    place::target().join(TRIPLE).join(folder).join(program)
+}
+
 fn chosen(programs: &[String]) -> Vec<&str> {
     if programs.is_empty() {
         PROGRAMS.to_vec()
@@ -72,8 +78,7 @@ fn package(program: &str) -> &str {
 }
 
 fn archive(profile: &str, program: &str, directory: &Path) -> Result<PathBuf> {
-    let folder = if profile == "dev" { "debug" } else { profile };
-    let binary = place::target().join(TRIPLE).join(folder).join(program);
+    let binary = built(profile, program);
     let path = directory.join(format!("{program}.tar"));
     let name = format!("localhost/{program}:dev");
     let digest = write_archive(
