@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-#[schemars(extend("x-kubernetes-validations" = schema::rules(&[("self.?trustDomain.orValue('cluster.local') == oldSelf.?trustDomain.orValue('cluster.local') || oldSelf.?trustDomain.orValue('cluster.local') in self.?trustDomainAliases.orValue([])", "meshConfig.trustDomain changes while proxies still have the old one; add the old one to meshConfig.trustDomainAliases")])))]
+#[schemars(extend("x-kubernetes-validations" = schema::rules(&[("(has(self.trustDomain) ? self.trustDomain : 'cluster.local') == (has(oldSelf.trustDomain) ? oldSelf.trustDomain : 'cluster.local') || (has(self.trustDomainAliases) && (has(oldSelf.trustDomain) ? oldSelf.trustDomain : 'cluster.local') in self.trustDomainAliases)", "meshConfig.trustDomain changes while proxies still have the old one; add the old one to meshConfig.trustDomainAliases")])))]
 pub struct MeshConfig {
     /// SPIFFE trust domain; `cluster.local` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
