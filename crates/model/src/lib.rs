@@ -26,3 +26,6 @@ pub use problem::{ObjectRef, Problem, Severity};
 pub use protocol::Protocol;
 pub use snapshot::Snapshot;
 pub use view::{Node, View};
+
+/// Settings of the mesh that a translation needs.
+pub use weft_api::settings::{AccessLogSettings, MtlsMode, OutboundPolicy};

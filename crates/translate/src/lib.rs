@@ -3,15 +3,81 @@
 //! Flows in: a [`View`]. Flows out: [`Resources`] and a [`Problem`] for what could not be said.
 //! Pure: equal views give equal bytes. Must never do I/O.
 
+mod names;
+mod value;
+
+mod istio;
+mod tls;
+
+mod cluster;
+mod endpoints;
+mod listener;
+mod route;
+
 mod resources;
 
 pub use resources::Resources;
 
+use std::collections::BTreeMap;
+use weft_model::protocol::Handling;
+use weft_model::service::{Port, Service};
 use weft_model::{Problem, View};
+use weft_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, ROUTE};
 
 /// Everything that a proxy with this view is told.
 pub fn resources(view: &View) -> (Resources, Vec<Problem>) {
-    let resources = Resources::default();
-    let _ = view;
+    let mut resources = Resources::default();
+    clusters(view, &mut resources);
+    listeners(view, &mut resources);
+    routes(view, &mut resources);
     (resources, Vec::new())
+}
+
+fn clusters(view: &View, resources: &mut Resources) {
+    for (service, port) in ports(view) {
+        let cluster = cluster::outbound(view, service, port);
+        resources.add(CLUSTER, &cluster.name, &cluster);
+        if !service.is_headless() {
+            let assignment = endpoints::assignment(view, service, port);
+            resources.add(ENDPOINTS, &cluster.name, &assignment);
+        }
+    }
+    let inbound = view.inbound.ports.iter();
+    let inbound = inbound.map(|port| cluster::inbound(port, view.families));
+    for cluster in inbound.chain(cluster::fixed(view.families)) {
+        resources.add(CLUSTER, &cluster.name, &cluster);
+    }
+}
+
+fn listeners(view: &View, resources: &mut Resources) {
+    let main = [listener::virtual_outbound(view), listener::inbound(view)];
+    for listener in main.iter().chain(listener::outbound(view).values()) {
+        resources.add(LISTENER, &listener.name, listener);
+    }
+}
+
+fn routes(view: &View, resources: &mut Resources) {
+    let mut by_number: BTreeMap<u16, Vec<(&Service, &Port)>> = BTreeMap::new();
+    for (service, port) in ports(view) {
+        match port.protocol.handling() {
+            Handling::Http => by_number
+                .entry(port.number)
+                .or_default()
+                .push((service, port)),
+            Handling::Sniff => {
+                let table = route::of_service(service, port);
+                resources.add(ROUTE, &table.name, &table);
+            }
+            Handling::Tcp => {}
+        }
+    }
+    for (number, services) in by_number {
+        let table = route::of_port(view, number, services.into_iter());
+        resources.add(ROUTE, &table.name, &table);
+    }
+}
+
+fn ports(view: &View) -> impl Iterator<Item = (&Service, &Port)> {
+    let services = view.services.iter();
+    services.flat_map(|service| service.ports.iter().map(move |port| (&**service, port)))
 }

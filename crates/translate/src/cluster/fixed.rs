@@ -1,0 +1,44 @@
+//! Clusters that every proxy has.
+
+use super::{as_downstream, base, bind_to_uncaptured, set_options, to_original_destination};
+use crate::names::{BLACK_HOLE, INBOUND_PASSTHROUGH, PASSTHROUGH};
+use crate::value::seconds;
+use weft_model::view::Families;
+use weft_proto::pb::envoy::config::cluster::v3::{
+    Cluster,
+    cluster::{ClusterDiscoveryType, DiscoveryType},
+};
+use weft_proto::pb::envoy::config::core::v3::HttpProtocolOptions as Common;
+use weft_proto::pb::envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
+
+/// The black hole and the two ways around the mesh's knowledge.
+pub(crate) fn fixed(families: Families) -> [Cluster; 3] {
+    let black_hole = Cluster {
+        circuit_breakers: None,
+        cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Static.into())),
+        ..base(BLACK_HOLE)
+    };
+    let inbound = Cluster {
+        upstream_bind_config: bind_to_uncaptured(families),
+        ..passthrough(INBOUND_PASSTHROUGH)
+    };
+    [black_hole, passthrough(PASSTHROUGH), inbound]
+}
+
+fn passthrough(name: &str) -> Cluster {
+    let mut cluster = base(name);
+    to_original_destination(&mut cluster);
+    set_options(
+        &mut cluster,
+        &HttpProtocolOptions {
+            common_http_protocol_options: Some(Common {
+                // The other end may be anything: do not keep what it may have forgotten.
+                idle_timeout: seconds(300),
+                ..Default::default()
+            }),
+            upstream_protocol_options: Some(as_downstream()),
+            ..Default::default()
+        },
+    );
+    cluster
+}

@@ -1,0 +1,97 @@
+//! EDS: who serves a cluster.
+
+use crate::names;
+use crate::value::{address, number};
+use std::collections::BTreeMap;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use weft_model::View;
+use weft_model::endpoint::{Endpoint, Health, Tls};
+use weft_model::service::{Port, Service};
+use weft_model::view::Families;
+use weft_model::workload::Locality;
+use weft_proto::pb::envoy::config::core::v3 as core;
+use weft_proto::pb::envoy::config::endpoint::v3 as endpoint;
+use weft_proto::typed_struct::{object, string};
+
+/// The endpoints of a port of a Service.
+pub(crate) fn assignment(
+    view: &View,
+    service: &Service,
+    port: &Port,
+) -> endpoint::ClusterLoadAssignment {
+    let mut localities: BTreeMap<&Locality, Vec<endpoint::LbEndpoint>> = BTreeMap::new();
+    for each in &port.endpoints {
+        let group = localities.entry(&each.locality).or_default();
+        group.push(lb_endpoint(view, each));
+    }
+    endpoint::ClusterLoadAssignment {
+        cluster_name: names::outbound(port.number, "", &service.host),
+        endpoints: localities.into_iter().map(group).collect(),
+        ..Default::default()
+    }
+}
+
+fn group(
+    (locality, lb_endpoints): (&Locality, Vec<endpoint::LbEndpoint>),
+) -> endpoint::LocalityLbEndpoints {
+    endpoint::LocalityLbEndpoints {
+        locality: Some(core::Locality {
+            region: locality.region.clone(),
+            zone: locality.zone.clone(),
+            sub_zone: locality.subzone.clone(),
+        }),
+        load_balancing_weight: number(u32::try_from(lb_endpoints.len()).unwrap_or(u32::MAX)),
+        lb_endpoints,
+        ..Default::default()
+    }
+}
+
+fn lb_endpoint(view: &View, of: &Endpoint) -> endpoint::LbEndpoint {
+    let health = match of.health {
+        Health::Ready => core::HealthStatus::Healthy,
+        Health::Draining => core::HealthStatus::Draining,
+    };
+    let address = address(of.address(any_of(view.families)), of.port);
+    endpoint::LbEndpoint {
+        health_status: health.into(),
+        load_balancing_weight: number(1),
+        metadata: Some(metadata(view, of)),
+        host_identifier: Some(endpoint::lb_endpoint::HostIdentifier::Endpoint(
+            endpoint::Endpoint {
+                address,
+                ..Default::default()
+            },
+        )),
+    }
+}
+
+fn any_of(families: Families) -> &'static [IpAddr] {
+    const BOTH: [IpAddr; 2] = [
+        IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+        IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+    ];
+    match families {
+        Families::V4 => &BOTH[..1],
+        Families::V6 => &BOTH[1..],
+        Families::Dual => &BOTH,
+    }
+}
+
+fn metadata(view: &View, of: &Endpoint) -> core::Metadata {
+    let cluster = &view.mesh.cluster_id;
+    let workload = of.workload.as_ref().map_or_else(
+        || format!(";;;;{cluster}"),
+        |workload| {
+            let (canonical, revision) = (workload.canonical_name(), workload.canonical_revision());
+            let (name, namespace) = (&workload.name, &workload.namespace);
+            format!("{name};{namespace};{canonical};{revision};{cluster}")
+        },
+    );
+    let mut metadata = crate::value::istio_metadata(object([("workload", string(workload))]));
+    if of.tls != Tls::None {
+        let label = object([("tlsMode", string("istio"))]);
+        let name = "envoy.transport_socket_match".to_owned();
+        metadata.filter_metadata.insert(name, label);
+    }
+    metadata
+}

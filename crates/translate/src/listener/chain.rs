@@ -1,0 +1,80 @@
+//! Filter chains: conditions on a connection, and the filter that takes it.
+
+use super::access_log;
+use prost::{Message, Name};
+use weft_model::View;
+use weft_proto::pack;
+use weft_proto::pb::envoy::config::core::v3::TransportSocket;
+use weft_proto::pb::envoy::config::listener::v3 as listener;
+use weft_proto::pb::envoy::extensions::filters::network::tcp_proxy::v3 as tcp;
+use weft_proto::pb::google::protobuf::UInt32Value;
+
+/// `transport_protocol` of a connection without TLS.
+pub(super) const RAW: &str = "raw_buffer";
+/// `transport_protocol` of a connection that begins with a ClientHello.
+pub(super) const TLS: &str = "tls";
+/// What the HTTP inspector calls plaintext HTTP.
+pub(super) const HTTP: [&str; 2] = ["http/1.1", "h2c"];
+
+/// A chain without conditions.
+pub(super) fn chain(name: impl Into<String>, terminal: listener::Filter) -> listener::FilterChain {
+    listener::FilterChain {
+        name: name.into(),
+        filters: vec![terminal],
+        ..Default::default()
+    }
+}
+
+/// The conditions of a chain.
+pub(super) fn when(
+    port: Option<u16>,
+    transport: &str,
+    alpn: &[impl AsRef<str>],
+) -> Option<listener::FilterChainMatch> {
+    Some(listener::FilterChainMatch {
+        destination_port: port.map(|port| UInt32Value { value: port.into() }),
+        transport_protocol: transport.to_owned(),
+        application_protocols: alpn.iter().map(|alpn| alpn.as_ref().to_owned()).collect(),
+        ..Default::default()
+    })
+}
+
+/// Plaintext HTTP of undeclared ports.
+pub(super) fn sniffed_http(terminal: listener::Filter) -> listener::FilterChain {
+    listener::FilterChain {
+        filter_chain_match: when(None, RAW, &HTTP),
+        ..chain("", terminal)
+    }
+}
+
+/// `chain` behind TLS.
+pub(super) fn behind(
+    transport_socket: TransportSocket,
+    chain: listener::FilterChain,
+) -> listener::FilterChain {
+    listener::FilterChain {
+        transport_socket: Some(transport_socket),
+        ..chain
+    }
+}
+
+/// Carries bytes to a cluster.
+pub(super) fn tcp_proxy(view: &View, cluster: &str) -> listener::Filter {
+    let config = tcp::TcpProxy {
+        stat_prefix: cluster.to_owned(),
+        access_log: access_log::of(view),
+        cluster_specifier: Some(tcp::tcp_proxy::ClusterSpecifier::Cluster(
+            cluster.to_owned(),
+        )),
+        ..Default::default()
+    };
+    filter("envoy.filters.network.tcp_proxy", &config)
+}
+
+/// A network filter.
+pub(super) fn filter<M: Message + Name>(name: &str, config: &M) -> listener::Filter {
+    listener::Filter {
+        name: name.to_owned(),
+        config_type: Some(listener::filter::ConfigType::TypedConfig(pack(config))),
+    }
+}
