@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
+use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace as KubeNamespace, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
@@ -137,6 +138,55 @@ impl Cluster {
             .list(&ListParams::default().labels(selector))
             .await?
             .items)
+    }
+
+    /// Every object of any kind that a label selector names, as `Kind namespace/name`.
+    ///
+    /// # Errors
+    /// The API server's words.
+    pub async fn labelled(&self, selector: &str) -> Result<Vec<String>> {
+        let discovery = Discovery::new(self.client.clone()).run().await?;
+        let kinds = discovery
+            .groups()
+            .flat_map(kube::discovery::ApiGroup::recommended_resources);
+        let mut found = Vec::new();
+        for (resource, _) in
+            kinds.filter(|(_, can)| can.supports_operation(kube::discovery::verbs::LIST))
+        {
+            let api: Api<DynamicObject> = Api::all_with(self.client.clone(), &resource);
+            let list = api.list(&ListParams::default().labels(selector)).await?;
+            found.extend(list.items.iter().map(|object| {
+                let name = object.metadata.name.as_deref().unwrap_or_default();
+                format!(
+                    "{} {}/{name}",
+                    resource.kind,
+                    object.metadata.namespace.as_deref().unwrap_or_default()
+                )
+            }));
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// Changes the number of pods of a Deployment and waits until it is so.
+    ///
+    /// # Errors
+    /// When it is not so after a minute.
+    pub async fn scale(&self, namespace: &str, deployment: &str, replicas: i32) -> Result<()> {
+        let api: Api<Deployment> = Api::namespaced(self.client.clone(), namespace);
+        let patch = Patch::Merge(serde_json::json!({"spec": {"replicas": replicas}}));
+        api.patch(deployment, &PatchParams::default(), &patch)
+            .await?;
+        eventually(seconds(90), || async {
+            let status = api.get(deployment).await?.status.unwrap_or_default();
+            if status.replicas.unwrap_or(0) != replicas
+                || status.ready_replicas.unwrap_or(0) != replicas
+            {
+                bail!("{deployment} does not have {replicas} ready pods: {status:?}");
+            }
+            Ok(())
+        })
+        .await
     }
 
     fn api_for(

@@ -8,15 +8,17 @@ mod app;
 mod cluster;
 mod eventually;
 mod exec;
+mod kill;
 mod mesh;
 mod traffic;
 mod wire;
 
 pub use admin::{Certificate, admin, certificates};
-pub use app::{Answer, App, AppSettings};
+pub use app::{Answer, App, AppSettings, is_ready};
 pub use cluster::{Cluster, Namespace};
 pub use eventually::{eventually, seconds};
 pub use exec::{Output, exec};
+pub use kill::kill_proxy;
 pub use mesh::{MESH, Mesh, SYSTEM};
 pub use traffic::{Report, Traffic};
 pub use wire::Capture;

@@ -34,6 +34,8 @@ pub struct Report {
     pub faults: BTreeMap<String, u64>,
     /// Which pod answered how often.
     pub hosts: BTreeMap<String, u64>,
+    /// When it first did, in milliseconds of the Unix epoch.
+    pub first: BTreeMap<String, u64>,
 }
 
 impl fmt::Display for Report {

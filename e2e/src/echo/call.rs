@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Context, Result, anyhow, ensure};
 use bytes::Bytes;
 use hickory_resolver::TokioResolver;
 use http::Request;
@@ -72,7 +72,7 @@ pub(crate) async fn send(client: &HttpClient, request: Request<Empty<Bytes>>) ->
 }
 
 /// Sends one request and prints `{"status", "body"}` or `{"error"}`.
-pub(crate) async fn once(url: &str, headers: &[String]) -> Result<()> {
+pub(crate) async fn once(url: &str, headers: &[String], must_succeed: bool) -> Result<()> {
     let mut request = Request::get(url);
     for header in headers {
         let (name, value) = header
@@ -80,13 +80,16 @@ pub(crate) async fn once(url: &str, headers: &[String]) -> Result<()> {
             .context("a header is `name: value`")?;
         request = request.header(name.trim(), value.trim());
     }
-    let printed = match send(&client(0)?, request.body(Empty::new())?).await {
+    let answer = send(&client(0)?, request.body(Empty::new())?).await;
+    let good = answer.as_ref().is_ok_and(|answer| answer.status == 200);
+    let printed = match answer {
         Ok(answer) => {
             json!({"status": answer.status, "body": String::from_utf8_lossy(&answer.body)})
         }
         Err(fault) => json!({"error": format!("{fault:#}")}),
     };
     println!("{printed}");
+    ensure!(good || !must_succeed, "no good answer");
     Ok(())
 }
 

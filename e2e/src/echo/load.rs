@@ -6,13 +6,13 @@ use std::time::Duration;
 use anyhow::Result;
 use http::Request;
 use http_body_util::Empty;
-use serde_json::json;
+use serde::Serialize;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::call::{HttpClient, client, send};
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize)]
 struct Report {
     sent: u64,
     failed: u64,
@@ -20,6 +20,8 @@ struct Report {
     faults: BTreeMap<String, u64>,
     /// Which server answered how often.
     hosts: BTreeMap<String, u64>,
+    /// When it first did, in milliseconds of the Unix epoch.
+    first: BTreeMap<String, u128>,
 }
 
 /// Sends until standard input ends; each request that was sent is waited for.
@@ -43,10 +45,7 @@ pub(crate) async fn run(url: &str, rate: u32) -> Result<()> {
     while let Some(done) = open.join_next().await {
         report.note(done?);
     }
-    println!(
-        "{}",
-        json!({"sent": report.sent, "failed": report.failed, "faults": report.faults, "hosts": report.hosts})
-    );
+    println!("{}", serde_json::to_string(&report)?);
     Ok(())
 }
 
@@ -70,10 +69,19 @@ async fn one(client: HttpClient, url: String, connection: &'static str) -> Resul
     Ok(seen["host"].as_str().unwrap_or_default().to_owned())
 }
 
+fn milliseconds() -> u128 {
+    std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis())
+}
+
 impl Report {
     fn note(&mut self, outcome: Result<String, String>) {
         match outcome {
-            Ok(host) => *self.hosts.entry(host).or_default() += 1,
+            Ok(host) => {
+                *self.hosts.entry(host.clone()).or_default() += 1;
+                self.first.entry(host).or_insert_with(milliseconds);
+            }
             Err(fault) => {
                 self.failed += 1;
                 *self.faults.entry(fault).or_default() += 1;

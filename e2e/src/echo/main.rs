@@ -23,6 +23,9 @@ enum Role {
         /// A header, as `name: value`.
         #[arg(long = "header")]
         headers: Vec<String>,
+        /// End badly unless the answer is 200.
+        #[arg(long)]
+        must_succeed: bool,
     },
     /// Open a TCP connection and print the first line that comes.
     Banner { address: String },
@@ -54,7 +57,11 @@ async fn main() -> Result<()> {
     match Role::parse() {
         Role::Serve(Server::Http { address }) => serve::http(address).await,
         Role::Serve(Server::Tcp { address }) => serve::banner(address).await,
-        Role::Call { url, headers } => call::once(&url, &headers).await,
+        Role::Call {
+            url,
+            headers,
+            must_succeed,
+        } => call::once(&url, &headers, must_succeed).await,
         Role::Banner { address } => call::banner(&address).await,
         Role::Load { url, rate } => load::run(&url, rate).await,
     }

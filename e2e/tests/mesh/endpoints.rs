@@ -1,0 +1,68 @@
+//! Pods come and go; their callers do not notice.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+use weft_e2e::{App, Mesh};
+
+/// The promise is one second; Kubernetes tells the moment of readiness to the second.
+const LATEST_MS: u64 = 2_000;
+
+#[tokio::test]
+async fn scaling_under_load_fails_no_request_and_new_pods_are_used_at_once() -> Result<()> {
+    let mesh = Mesh::install(json!({})).await?;
+    let namespace = mesh.namespace("e2e-scale").await?;
+    let [client, server] = namespace.apps(["client", "server"]).await?;
+    server.scale(3).await?;
+    server.ready(3).await?;
+
+    let traffic = client.keep_calling(&server, 50).await?;
+    server.scale(10).await?;
+    server.ready(10).await?;
+    let ready_at = ready_times(&server).await?;
+    server.scale(1).await?;
+    server.ready(1).await?;
+    let report = traffic.stop().await?;
+
+    ensure!(
+        report.sent > 200,
+        "too little traffic to prove anything: {report}"
+    );
+    ensure!(report.failed == 0, "{report}");
+    for (pod, ready) in ready_at {
+        let first = report
+            .first
+            .get(&pod)
+            .with_context(|| format!("{pod} got no traffic: {:?}", report.hosts))?;
+        ensure!(
+            *first <= ready + LATEST_MS,
+            "{pod} got its first request {} ms after it was ready",
+            first - ready
+        );
+    }
+    namespace.delete().await
+}
+
+/// When each pod became ready, in milliseconds of the Unix epoch.
+async fn ready_times(app: &App) -> Result<BTreeMap<String, u64>> {
+    let mut times = BTreeMap::new();
+    for pod in app.pods().await? {
+        let conditions = pod
+            .status
+            .unwrap_or_default()
+            .conditions
+            .unwrap_or_default();
+        let ready = conditions
+            .into_iter()
+            .find(|condition| condition.type_ == "Ready")
+            .context("the condition Ready")?;
+        let time = ready
+            .last_transition_time
+            .context("its time")?
+            .0
+            .as_millisecond();
+        times.insert(pod.metadata.name.context("a name")?, u64::try_from(time)?);
+    }
+    Ok(times)
+}
