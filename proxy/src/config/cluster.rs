@@ -111,6 +111,19 @@ pub struct Endpoint {
     pub workload: Option<Arc<str>>,
 }
 
+impl Endpoint {
+    /// An endpoint of which nothing is known but its address.
+    pub fn at(address: SocketAddr) -> Self {
+        Self {
+            address,
+            weight: 1,
+            health: EndpointHealth::default(),
+            transport_match: BTreeMap::new(),
+            workload: None,
+        }
+    }
+}
+
 /// Envoy `HealthStatus`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum EndpointHealth {

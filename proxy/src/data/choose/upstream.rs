@@ -3,8 +3,8 @@
 use super::host::Host;
 use super::limits::Permit;
 use super::state::ClusterState;
-use crate::config::{Cluster, Discovery};
-use std::cell::RefCell;
+use crate::config::{Cluster, Discovery, Endpoint};
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
@@ -17,6 +17,7 @@ pub struct Upstream {
     pub config: Arc<Cluster>,
     shared: Arc<ClusterState>,
     hosts: RefCell<HashMap<SocketAddr, Rc<Host>>>,
+    turn: Cell<usize>,
 }
 
 /// What a choice may depend on.
@@ -51,6 +52,7 @@ impl Upstream {
             config,
             shared,
             hosts: RefCell::default(),
+            turn: Cell::default(),
         }
     }
 
@@ -59,8 +61,35 @@ impl Upstream {
     /// # Errors
     /// [`NoHost`] if there is none to choose.
     pub fn choose(&self, pick: &Pick<'_>) -> Result<Rc<Host>, NoHost> {
-        let _ = (pick, &self.hosts, Discovery::OriginalDst);
-        Err(NoHost::Empty)
+        let localities = match &self.config.discovery {
+            Discovery::OriginalDst => {
+                let address = pick.original_dst.ok_or(NoHost::NoOriginalDestination)?;
+                return Ok(self.host(&Arc::new(Endpoint::at(address))));
+            }
+            Discovery::Static(localities) | Discovery::Eds(localities) => localities,
+            Discovery::StrictDns(_) | Discovery::LogicalDns(_) => return Err(NoHost::Empty),
+        };
+        let all: Vec<_> = localities
+            .iter()
+            .flat_map(|locality| &locality.endpoints)
+            .collect();
+        let fresh = |endpoint: &&&Arc<Endpoint>| !pick.tried.contains(&endpoint.address);
+        let turn = self.turn.get();
+        self.turn.set(turn.wrapping_add(1));
+        let at = turn.checked_rem(all.len()).ok_or(NoHost::Empty)?;
+        let chosen = all
+            .iter()
+            .skip(at)
+            .find(fresh)
+            .or(all.get(at))
+            .ok_or(NoHost::Empty)?;
+        Ok(self.host(chosen))
+    }
+
+    fn host(&self, endpoint: &Arc<Endpoint>) -> Rc<Host> {
+        let mut hosts = self.hosts.borrow_mut();
+        let made = || Rc::new(Host::new(Arc::clone(endpoint), &self.config, &self.shared));
+        Rc::clone(hosts.entry(endpoint.address).or_insert_with(made))
     }
 
     /// A permit for one more connection; `None` means overflow (`UO`).
