@@ -19,6 +19,8 @@ pub struct Worker {
     pub secrets: Arc<Secrets>,
     /// Its counters and logs.
     pub report: Recorder,
+    /// What its HTTP connections share.
+    pub http: super::http::shared::Shared,
     config: RefCell<Arc<Config>>,
     drain: Drain,
 }
@@ -33,6 +35,7 @@ impl Worker {
     ) -> Rc<Self> {
         let report = Recorder::new(Arc::clone(&registry.metrics), Arc::clone(&secrets));
         Rc::new(Self {
+            http: super::http::shared::Shared::default(),
             report,
             upstreams: Upstreams::new(Arc::clone(&config), registry),
             secrets,

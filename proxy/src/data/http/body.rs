@@ -198,6 +198,16 @@ impl<'a> Body<'a> {
         self.trailers.as_ref()
     }
 
+    /// From now on everything that comes belongs to a tunnel.
+    pub fn become_tunnel(&mut self) {
+        self.ended = false;
+        self.keeps = false;
+        match &mut self.source {
+            Incoming::Memory(_) => {}
+            Incoming::H1(reader) => reader.become_tunnel(),
+        }
+    }
+
     /// Waits until the sender of a complete body has gone away.
     pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.source.poll_gone(cx)
@@ -234,6 +244,21 @@ impl Outgoing<'_> {
     async fn end(&mut self, trailers: Option<&Fields>) -> Result<(), Broken> {
         match self {
             Self::H1(writer) => writer.end(trailers).await,
+        }
+    }
+
+    /// Breaks off, so that the peer sees that something is missing.
+    pub fn abort(&mut self) {
+        match self {
+            // The connection is closed before the body's end.
+            Self::H1(_) => {}
+        }
+    }
+
+    /// From now on everything belongs to a tunnel.
+    pub fn become_tunnel(&mut self) {
+        match self {
+            Self::H1(writer) => writer.become_tunnel(),
         }
     }
 }

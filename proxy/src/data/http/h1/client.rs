@@ -29,6 +29,7 @@ pub struct Connection {
     pub idle_since: Instant,
     /// Whether the last response lets it carry another request.
     pub keep: bool,
+    answered: bool,
     _permit: Permit,
 }
 
@@ -42,6 +43,7 @@ impl Connection {
             requests: 0,
             idle_since: Instant::now(),
             keep: true,
+            answered: false,
             _permit: permit,
         }
     }
@@ -55,6 +57,7 @@ impl Connection {
     /// Begins a request: where its body goes, and where the answer comes from.
     pub fn begin(&mut self, request: &Request) -> (Writer<'_>, Answer<'_>) {
         self.requests += 1;
+        self.answered = false;
         let mut out = self.pool.text();
         encode::request(request, true, &mut out);
         let framing = if request.length == Length::Unknown {
@@ -67,6 +70,7 @@ impl Connection {
             stream: &self.stream,
             buffer: &mut self.buffer,
             keep: &mut self.keep,
+            answered: &mut self.answered,
             head_request: request.method == Method::HEAD,
             upgrade: request.connection.upgrade,
             interim: 0,
@@ -74,14 +78,9 @@ impl Connection {
         (writer, answer)
     }
 
-    /// The stream and what was read of it, for a tunnel.
-    pub fn raw(&mut self) -> (Writer<'_>, Reader<'_>) {
-        let out = self.pool.text();
-        let writer = Writer::new(&self.stream, &self.pool, out, Framing::Tunnel);
-        (
-            writer,
-            Reader::new(&self.stream, &mut self.buffer, Length::UntilClose),
-        )
+    /// Whether anything has come back since the last request began.
+    pub fn has_answered(&self) -> bool {
+        self.answered || !self.buffer.is_empty()
     }
 }
 
@@ -91,6 +90,7 @@ pub struct Answer<'a> {
     stream: &'a RefCell<Stream>,
     buffer: &'a mut Buffer,
     keep: &'a mut bool,
+    answered: &'a mut bool,
     head_request: bool,
     upgrade: bool,
     interim: u32,
@@ -107,6 +107,7 @@ impl<'a> Answer<'a> {
         let end = read_head(self.stream, self.buffer, limits.bytes).await?;
         let response = parse::response(&self.buffer.filled()[..end], limits, self.head_request)?;
         self.buffer.consume(end);
+        *self.answered = true;
         if response.is_interim() {
             self.interim += 1;
         }
@@ -118,11 +119,6 @@ impl<'a> Answer<'a> {
         }
         *self.keep = !response.connection.close && response.status != 101;
         Ok(response)
-    }
-
-    /// Whether the upstream has sent anything yet.
-    pub fn has_begun(&self) -> bool {
-        self.interim > 0 || !self.buffer.is_empty()
     }
 
     /// The body that follows `response`.

@@ -22,6 +22,9 @@ pub fn request(request: &Request, keep: bool, out: &mut Vec<u8>) {
         }
         Length::Empty | Length::Exactly(_) | Length::UntilClose => {}
     }
+    if request.connection.expect_continue {
+        out.extend_from_slice(b"expect: 100-continue\r\n");
+    }
     if request.connection.upgrade {
         out.extend_from_slice(b"connection: upgrade\r\n");
     } else if !keep {

@@ -7,6 +7,7 @@ pub mod body;
 pub mod client;
 pub mod encode;
 pub mod framing;
+mod idle;
 pub mod parse;
 mod reader;
 pub mod server;

@@ -112,6 +112,12 @@ impl<'a> Reader<'a> {
         self.trailers.take()
     }
 
+    /// From now on everything until the end of the connection is data.
+    pub fn become_tunnel(&mut self) {
+        self.decoder = Decoder::UntilClose;
+        self.data = 0;
+    }
+
     /// Ready when the peer has gone; what it sends instead is kept for the next message.
     pub fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.buffer.is_empty() {

@@ -101,6 +101,11 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
+    /// From now on the end of the body is the end of the connection's direction.
+    pub fn become_tunnel(&mut self) {
+        self.framing = Framing::Tunnel;
+    }
+
     /// Writes what waits and then `data`, completely.
     async fn write(&mut self, data: &[u8]) -> Result<(), Broken> {
         let mut done = 0;

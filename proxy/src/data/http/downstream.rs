@@ -1,0 +1,71 @@
+//! A client's connection as its requests see it.
+
+use super::h1::parse::Limits;
+use super::headers;
+use super::route::Table;
+use crate::config::{ForwardClientCert, Hcm};
+use crate::data::conn::ConnInfo;
+use crate::data::worker::Worker;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// A client's connection.
+#[derive(Debug)]
+pub struct Downstream {
+    /// Its properties.
+    pub conn: Rc<ConnInfo>,
+    /// How HTTP is served on it.
+    pub hcm: Arc<Hcm>,
+    /// The worker that serves it.
+    pub worker: Rc<Worker>,
+    /// The element of `x-forwarded-client-cert` that names its verified peer.
+    pub element: Option<Box<str>>,
+}
+
+impl Downstream {
+    /// The connection `conn`, served as `hcm` says.
+    pub fn new(conn: Rc<ConnInfo>, hcm: Arc<Hcm>, worker: Rc<Worker>) -> Self {
+        let wanted = !matches!(hcm.forward_client_cert, ForwardClientCert::Sanitize);
+        let peer = conn.peer.as_ref().filter(|_| wanted);
+        let own = worker.secrets.current();
+        let own = own.as_ref().and_then(|own| own.leaf().id.as_ref());
+        let own = own.map(weft_identity::SpiffeId::as_str);
+        let element = peer.map(|peer| headers::element(own, peer).into());
+        Self {
+            conn,
+            hcm,
+            worker,
+            element,
+        }
+    }
+
+    /// `http` or `https`.
+    pub fn scheme(&self) -> &'static str {
+        if self.conn.tls.is_some() {
+            "https"
+        } else {
+            "http"
+        }
+    }
+
+    /// What a request head may be.
+    pub fn head_limits(&self) -> Limits {
+        Limits {
+            bytes: self.hcm.max_headers_bytes,
+            fields: self.hcm.max_headers,
+            http_10: self.hcm.accept_http_10,
+        }
+    }
+
+    /// The routes now.
+    pub fn table(&self) -> Option<Rc<Table>> {
+        self.worker
+            .http
+            .table(&self.hcm.routes, &self.worker.config())
+    }
+
+    /// Whether the connection should end after what it is doing.
+    pub fn draining(&self) -> bool {
+        self.conn.drain.draining()
+    }
+}

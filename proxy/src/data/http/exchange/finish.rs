@@ -1,0 +1,99 @@
+//! The books of a finished request: Istio's metrics and the access log.
+
+use super::Flight;
+use crate::config::Direction;
+use crate::data::http::body::Body;
+use crate::data::report::{
+    Finished, HttpRecord, Labels, Protocol, Record as LogRecord, Side, UpstreamRecord,
+};
+use std::time::SystemTime;
+
+/// Counts and logs the request of `flight`.
+pub(super) fn report(flight: &Flight<'_>, body: &Body<'_>) {
+    count(flight, body);
+    if !flight.down.hcm.access_log.is_empty() {
+        log(flight, body);
+    }
+}
+
+fn count(flight: &Flight<'_>, body: &Body<'_>) {
+    let report = &flight.down.worker.report;
+    let record = &flight.record;
+    if !record.counted {
+        return;
+    }
+    let outbound = flight.down.conn.direction() == Direction::Outbound;
+    let peer = if outbound {
+        record.upstream_peer.as_ref()
+    } else {
+        flight.down.conn.peer.as_ref()
+    };
+    let principal = peer
+        .and_then(|peer| peer.uri.as_deref())
+        .map(|uri| report.intern(uri));
+    let grpc = flight.request.is_grpc();
+    let labels = Labels {
+        side: if outbound {
+            Side::Source
+        } else {
+            Side::Destination
+        },
+        cluster: record.cluster.as_ref(),
+        peer: record.peer.as_ref(),
+        principal: principal.as_ref(),
+        protocol: if grpc { Protocol::Grpc } else { Protocol::Http },
+        code: record.status,
+        grpc_status: record.grpc_status.filter(|_| grpc),
+        flags: record.flags,
+        mutual_tls: peer.is_some(),
+    };
+    let response = record
+        .response
+        .as_ref()
+        .map_or(0, super::super::fields::Fields::wire_bytes);
+    let done = Finished {
+        duration: record.started.elapsed(),
+        request_bytes: body.bytes() + flight.request.fields.wire_bytes() as u64,
+        response_bytes: record.response_bytes + response as u64,
+    };
+    report.request(&labels, &done);
+}
+
+fn log(flight: &Flight<'_>, body: &Body<'_>) {
+    let record = &flight.record;
+    let duration = record.started.elapsed();
+    let upstream = record.cluster.as_ref().map(|cluster| UpstreamRecord {
+        cluster: &cluster.name,
+        host: record.host.as_ref().map(|host| host.address()),
+        local: record.local,
+        peer: record.upstream_peer.as_ref(),
+        failure: &record.failure,
+    });
+    let line = LogRecord {
+        conn: &flight.down.conn,
+        http: Some(HttpRecord {
+            request: &flight.request,
+            code: record.status,
+            response: record.response.as_ref(),
+            grpc_status: record.grpc_status,
+            request_duration: record.request_ended,
+            response_duration: record.response_began,
+        }),
+        upstream,
+        start: SystemTime::now()
+            .checked_sub(duration)
+            .unwrap_or(SystemTime::UNIX_EPOCH),
+        duration,
+        flags: record.flags,
+        route: record.route.as_ref().map_or("", |route| &route.name),
+        bytes_received: body.bytes(),
+        bytes_sent: record.response_bytes,
+        code_details: &record.details,
+        termination: "",
+    };
+    flight
+        .down
+        .worker
+        .report
+        .log(&flight.down.hcm.access_log, &line);
+}

@@ -1,0 +1,11 @@
+//! What the proxy itself adds to and removes from heads.
+
+mod edit;
+mod forwarded;
+mod path;
+mod xfcc;
+
+pub use edit::{Values, apply};
+pub use forwarded::prepare;
+pub use path::{Escaped, normalize};
+pub use xfcc::{element, forward};

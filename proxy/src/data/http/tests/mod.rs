@@ -1,0 +1,4 @@
+//! Whole connections over loopback: a client of ours, the proxy, servers of ours.
+
+mod h1;
+mod support;
