@@ -163,13 +163,18 @@ fn default_route(action: route::RouteAction, host: &str, port: u16) -> route::Ro
     }
 }
 
-/// No timeout: Envoy's own of 15 s would surprise.
+/// No timeout: Envoy's own of 15 s would surprise. The `grpc-timeout` of a client counts.
+#[allow(
+    deprecated,
+    reason = "its successor `max_stream_duration` would limit other requests too"
+)]
 fn to_cluster(name: &str) -> route::RouteAction {
     route::RouteAction {
         cluster_specifier: Some(route::route_action::ClusterSpecifier::Cluster(
             name.to_owned(),
         )),
         timeout: seconds(0),
+        max_grpc_timeout: seconds(0),
         ..Default::default()
     }
 }
