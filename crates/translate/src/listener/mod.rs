@@ -17,6 +17,7 @@ use weft_proto::pack;
 use weft_proto::pb::envoy::config::core::v3::TrafficDirection;
 use weft_proto::pb::envoy::config::listener::v3 as listener;
 use weft_proto::pb::envoy::extensions::filters::listener as filters;
+use weft_proto::pb::envoy::r#type::v3::Int32Range;
 
 /// Where all captured outbound connections arrive.
 const OUTBOUND_PORT: u16 = 15001;
@@ -75,6 +76,33 @@ fn tls_inspector() -> listener::ListenerFilter {
 fn http_inspector() -> listener::ListenerFilter {
     let config = pack(&filters::http_inspector::v3::HttpInspector {});
     listener_filter("envoy.filters.listener.http_inspector", config)
+}
+
+/// `filter`, but not on connections to these ports: there its answer is not needed, and waiting
+/// for the client's first bytes would hang servers that speak first.
+fn except(
+    filter: listener::ListenerFilter,
+    ports: impl Iterator<Item = u16>,
+) -> listener::ListenerFilter {
+    use listener::listener_filter_chain_match_predicate::{MatchSet, Rule};
+    let range = |port: u16| listener::ListenerFilterChainMatchPredicate {
+        rule: Some(Rule::DestinationPortRange(Int32Range {
+            start: port.into(),
+            end: i32::from(port) + 1,
+        })),
+    };
+    let mut rules: Vec<_> = ports.map(range).collect();
+    let disabled = match rules.len() {
+        0 | 1 => rules.pop(),
+        // A set has at least two rules.
+        _ => Some(listener::ListenerFilterChainMatchPredicate {
+            rule: Some(Rule::OrMatch(MatchSet { rules })),
+        }),
+    };
+    listener::ListenerFilter {
+        filter_disabled: disabled,
+        ..filter
+    }
 }
 
 fn listener_filter(

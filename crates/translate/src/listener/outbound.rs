@@ -3,7 +3,7 @@
 use super::chain::{chain, sniffed_http, tcp_proxy, when};
 use super::{OUTBOUND_PORT, hcm, http_inspector, listener, outbound_at, wildcard};
 use crate::names;
-use crate::value::flag;
+use crate::value::{flag, seconds};
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use weft_model::protocol::Handling;
@@ -80,6 +80,8 @@ fn shared_http(view: &View, number: u16) -> Listener {
             tcp_proxy(view, unknown(view)),
         )),
         listener_filters: vec![http_inspector()],
+        // HTTP clients speak first, whenever they like to.
+        listener_filters_timeout: seconds(0),
         ..outbound_at(view, ips, number)
     }
 }
