@@ -14,9 +14,10 @@ async fn without_the_injector_only_namespaces_that_asked_for_it_are_blocked() ->
     mesh.cluster.scale(SYSTEM, "weft-injector", 0).await?;
 
     let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "bare"},
-        "spec": {"containers": [{"name": "app", "image": "localhost/weft-echo:dev", "args": ["serve", "http"]}]}});
+        "spec": {"containers": [{"name": "app", "image": "localhost/weft-echo:dev", "args": ["serve", "http"]}]}})
+        .to_string();
     let refusal = inside
-        .apply(&pod.to_string())
+        .apply(&pod)
         .await
         .err()
         .map(|fault| format!("{fault:#}"));
