@@ -83,6 +83,7 @@ pub fn inject(
     place(&mut pod, parts, sidecar.native);
     volumes::add_pull_secrets(&mut pod, &sidecar.settings);
     label(&mut pod, &workload, &sidecar, &marker);
+    sidecar.warnings.dedup();
     Ok(Injected {
         pod,
         warnings: sidecar.warnings,
