@@ -2,5 +2,6 @@
 
 pub mod bootstrap;
 pub mod config;
+pub mod control;
 pub mod data;
 pub mod init;

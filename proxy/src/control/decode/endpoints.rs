@@ -1,0 +1,120 @@
+//! Endpoints, from EDS or inline.
+
+use super::fault::each;
+use super::value::{number, socket, socket_address, unpack};
+use super::{At, Fault, Outcome};
+use crate::config::{DnsTargets, Endpoint, EndpointHealth, Endpoints, Locality};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use weft_proto::pb::envoy::config::core::v3::{self as core, HealthStatus, Metadata};
+use weft_proto::pb::envoy::config::endpoint::v3 as pb;
+use weft_proto::pb::google::protobuf::value::Kind;
+use weft_proto::pb::google::protobuf::{Any, Struct};
+
+use pb::lb_endpoint::HostIdentifier;
+
+/// The endpoints of one cluster (EDS), and the cluster's name there.
+///
+/// # Errors
+/// The first field that is wrong.
+pub fn assignment(any: &Any) -> Outcome<(Arc<str>, Endpoints)> {
+    let from: pb::ClusterLoadAssignment = unpack(any)?;
+    Ok((from.cluster_name.as_str().into(), localities(&from)?))
+}
+
+pub(super) fn localities(from: &pb::ClusterLoadAssignment) -> Outcome<Endpoints> {
+    each("endpoints", &from.endpoints, locality).map(Arc::new)
+}
+
+fn locality(from: &pb::LocalityLbEndpoints) -> Outcome<Locality> {
+    let weight = from.load_balancing_weight.as_ref();
+    Ok(Locality {
+        name: from.locality.as_ref().map_or_else(|| "".into(), place),
+        priority: from.priority,
+        weight: weight.map(|weight| weight.value),
+        endpoints: each("lb_endpoints", &from.lb_endpoints, endpoint)?,
+    })
+}
+
+fn place(from: &core::Locality) -> Arc<str> {
+    let parts = [&from.region, &from.zone, &from.sub_zone];
+    let named: Vec<&str> = parts
+        .into_iter()
+        .map(String::as_str)
+        .take_while(|part| !part.is_empty())
+        .collect();
+    named.join("/").into()
+}
+
+fn endpoint(from: &pb::LbEndpoint) -> Outcome<Arc<Endpoint>> {
+    let address = socket_address(inner(from)?.address.as_ref()).at("endpoint.address")?;
+    let metadata = from.metadata.as_ref();
+    Ok(Arc::new(Endpoint {
+        address,
+        weight: number(from.load_balancing_weight.as_ref(), 1),
+        health: health(from.health_status()),
+        transport_match: metadata
+            .and_then(|metadata| metadata.filter_metadata.get("envoy.transport_socket_match"))
+            .map(labels)
+            .unwrap_or_default(),
+        workload: metadata.and_then(workload),
+    }))
+}
+
+fn inner(from: &pb::LbEndpoint) -> Outcome<&pb::Endpoint> {
+    match &from.host_identifier {
+        Some(HostIdentifier::Endpoint(endpoint)) => Ok(endpoint),
+        Some(HostIdentifier::EndpointName(_)) | None => Err(Fault::new("no endpoint")),
+    }
+}
+
+fn health(from: HealthStatus) -> EndpointHealth {
+    match from {
+        HealthStatus::Unknown | HealthStatus::Healthy | HealthStatus::Degraded => {
+            EndpointHealth::Healthy
+        }
+        HealthStatus::Draining => EndpointHealth::Draining,
+        HealthStatus::Unhealthy | HealthStatus::Timeout => EndpointHealth::Unhealthy,
+    }
+}
+
+/// The text values of a struct.
+pub(super) fn labels(from: &Struct) -> BTreeMap<Arc<str>, Arc<str>> {
+    from.fields
+        .iter()
+        .filter_map(|(key, value)| match &value.kind {
+            Some(Kind::StringValue(text)) => Some((key.as_str().into(), text.as_str().into())),
+            _ => None,
+        })
+        .collect()
+}
+
+fn workload(from: &Metadata) -> Option<Arc<str>> {
+    let istio = labels(from.filter_metadata.get("istio")?);
+    istio.get("workload").cloned()
+}
+
+/// The names that a DNS cluster resolves.
+pub(super) fn names(
+    from: &pb::ClusterLoadAssignment,
+    refresh: Duration,
+    respect_ttl: bool,
+) -> Outcome<DnsTargets> {
+    let mut targets = Vec::new();
+    for locality in &from.endpoints {
+        for endpoint in &locality.lb_endpoints {
+            let (host, port) = socket(inner(endpoint)?.address.as_ref())?;
+            let weight = number(endpoint.load_balancing_weight.as_ref(), 1);
+            targets.push((host, port, weight, locality.priority));
+        }
+    }
+    if targets.is_empty() {
+        return Err(Fault::new("no name to resolve")).at("load_assignment");
+    }
+    Ok(DnsTargets {
+        targets,
+        refresh,
+        respect_ttl,
+    })
+}

@@ -1,0 +1,139 @@
+//! The HTTP connection manager.
+
+use super::value::{duration, flag, limit, number, text, unpack};
+use super::{At, Fault, Outcome, filter, log, route};
+use crate::config::{Codec, EscapedSlashes, ForwardClientCert, Hcm, Routes, Tracing};
+use std::sync::Arc;
+use std::time::Duration;
+use weft_proto::pb::envoy::config::core::v3::Http2ProtocolOptions;
+use weft_proto::pb::envoy::extensions::filters::network::http_connection_manager::v3 as pb;
+use weft_proto::pb::envoy::r#type::v3::Percent;
+use weft_proto::pb::google::protobuf::Any;
+
+use pb::http_connection_manager as inner;
+
+/// Envoy's default of `stream_idle_timeout`.
+const STREAM_IDLE: Duration = Duration::from_secs(300);
+/// Envoy's default of the connection's `idle_timeout`.
+const IDLE: Duration = Duration::from_secs(3600);
+/// Streams of one HTTP/2 connection where nothing is said; Envoy's own default is no limit.
+const STREAMS: u32 = 100;
+
+pub(super) fn manager(any: &Any) -> Outcome<Arc<Hcm>> {
+    let from: pb::HttpConnectionManager = unpack(any)?;
+    let common = from.common_http_protocol_options.unwrap_or_default();
+    let idle = duration("idle_timeout", common.idle_timeout.as_ref())?.unwrap_or(IDLE);
+    let stream_idle = duration("stream_idle_timeout", from.stream_idle_timeout.as_ref())?;
+    let http1 = from.http_protocol_options.as_ref();
+    let http2 = from.http2_protocol_options.as_ref();
+    Ok(Arc::new(Hcm {
+        stat_prefix: from.stat_prefix.as_str().into(),
+        codec: codec(&from)?,
+        routes: routes(&from)?,
+        filters: filter::all(&from.http_filters)?,
+        access_log: log::all(&from.access_log)?,
+        server_name: server_name(&from),
+        use_remote_address: flag(from.use_remote_address.as_ref(), false),
+        forward_client_cert: client_cert(&from),
+        generate_request_id: flag(from.generate_request_id.as_ref(), true),
+        preserve_external_request_id: from.preserve_external_request_id,
+        merge_slashes: from.merge_slashes,
+        normalize_path: flag(from.normalize_path.as_ref(), false),
+        escaped_slashes: escaped(&from),
+        accept_http_10: http1.is_some_and(|options| options.accept_http_10),
+        request_headers_timeout: limit(
+            "request_headers_timeout",
+            from.request_headers_timeout.as_ref(),
+        )?,
+        stream_idle_timeout: Some(stream_idle.unwrap_or(STREAM_IDLE)).filter(|t| !t.is_zero()),
+        idle_timeout: Some(idle).filter(|t| !t.is_zero()),
+        request_timeout: limit("request_timeout", from.request_timeout.as_ref())?,
+        max_connection_duration: limit(
+            "max_connection_duration",
+            common.max_connection_duration.as_ref(),
+        )?,
+        max_headers_bytes: number(from.max_request_headers_kb.as_ref(), 60) as usize * 1024,
+        max_headers: number(common.max_headers_count.as_ref(), 100) as usize,
+        max_concurrent_streams: http2.map_or(STREAMS, streams),
+        upgrades: upgrades(&from),
+        tracing: from.tracing.as_ref().map(tracing),
+    }))
+}
+
+fn codec(from: &pb::HttpConnectionManager) -> Outcome<Codec> {
+    match from.codec_type() {
+        inner::CodecType::Auto => Ok(Codec::Auto),
+        inner::CodecType::Http1 => Ok(Codec::Http1),
+        inner::CodecType::Http2 => Ok(Codec::Http2),
+        inner::CodecType::Http3 => Err(Fault::new("HTTP/3 is not supported")).at("codec_type"),
+    }
+}
+
+fn routes(from: &pb::HttpConnectionManager) -> Outcome<Routes> {
+    match &from.route_specifier {
+        Some(inner::RouteSpecifier::Rds(rds)) => {
+            Ok(Routes::Named(rds.route_config_name.as_str().into()))
+        }
+        Some(inner::RouteSpecifier::RouteConfig(table)) => {
+            let table = route::decode(table).at("route_config")?;
+            Ok(Routes::Inline(Arc::new(table)))
+        }
+        Some(inner::RouteSpecifier::ScopedRoutes(_)) => {
+            Err(Fault::new("scoped routes are not supported"))
+        }
+        None => Err(Fault::new("neither rds nor route_config")),
+    }
+}
+
+fn server_name(from: &pb::HttpConnectionManager) -> Option<Arc<str>> {
+    match from.server_header_transformation() {
+        inner::ServerHeaderTransformation::Overwrite => {
+            Some(text(&from.server_name).unwrap_or_else(|| "envoy".into()))
+        }
+        inner::ServerHeaderTransformation::AppendIfAbsent
+        | inner::ServerHeaderTransformation::PassThrough => None,
+    }
+}
+
+fn client_cert(from: &pb::HttpConnectionManager) -> ForwardClientCert {
+    match from.forward_client_cert_details() {
+        inner::ForwardClientCertDetails::Sanitize => ForwardClientCert::Sanitize,
+        inner::ForwardClientCertDetails::ForwardOnly => ForwardClientCert::ForwardOnly,
+        inner::ForwardClientCertDetails::AppendForward => ForwardClientCert::AppendForward,
+        inner::ForwardClientCertDetails::SanitizeSet => ForwardClientCert::SanitizeSet,
+        inner::ForwardClientCertDetails::AlwaysForwardOnly => ForwardClientCert::AlwaysForwardOnly,
+    }
+}
+
+fn escaped(from: &pb::HttpConnectionManager) -> EscapedSlashes {
+    use inner::PathWithEscapedSlashesAction as Is;
+    match from.path_with_escaped_slashes_action() {
+        Is::ImplementationSpecificDefault | Is::KeepUnchanged => EscapedSlashes::Keep,
+        Is::RejectRequest => EscapedSlashes::Reject,
+        Is::UnescapeAndRedirect => EscapedSlashes::Redirect,
+        Is::UnescapeAndForward => EscapedSlashes::Forward,
+    }
+}
+
+fn streams(options: &Http2ProtocolOptions) -> u32 {
+    number(options.max_concurrent_streams.as_ref(), STREAMS)
+}
+
+fn upgrades(from: &pb::HttpConnectionManager) -> Vec<Arc<str>> {
+    let enabled = |upgrade: &&inner::UpgradeConfig| flag(upgrade.enabled.as_ref(), true);
+    from.upgrade_configs
+        .iter()
+        .filter(enabled)
+        .map(|upgrade| upgrade.upgrade_type.to_ascii_lowercase().into())
+        .collect()
+}
+
+fn tracing(from: &inner::Tracing) -> Arc<Tracing> {
+    // Sending spans is not built yet; the share decides the sampling flag of `traceparent`.
+    let share = |percent: &Percent| (percent.value.clamp(0.0, 100.0) * 10_000.0) as u32;
+    Arc::new(Tracing {
+        random_per_million: from.random_sampling.as_ref().map_or(1_000_000, share),
+        collector: None,
+        service_name: "".into(),
+    })
+}

@@ -1,0 +1,172 @@
+//! TLS on both ends. The workload's own certificate and the mesh's roots are named, not sent.
+
+use super::fault::each;
+use super::value::{flag, inline, string_match, text, texts, type_name, unpack};
+use super::{At, Fault, Outcome};
+use crate::config::{StringMatch, TlsClient, TlsIdentity, TlsRoots, TlsServer};
+use std::sync::Arc;
+use weft_proto::pb::envoy::config::core::v3::{
+    DataSource, TransportSocket, transport_socket::ConfigType,
+};
+use weft_proto::pb::envoy::extensions::transport_sockets::tls::v3 as pb;
+use weft_proto::pb::google::protobuf::Any;
+
+use pb::common_tls_context::ValidationContextType as Validation;
+
+/// The SDS names of what this proxy holds itself.
+const WORKLOAD: &str = "default";
+const MESH_ROOTS: &str = "ROOTCA";
+
+/// TLS that a filter chain terminates; `None` is plaintext.
+pub(super) fn downstream(socket: Option<&TransportSocket>) -> Outcome<Option<TlsServer>> {
+    let Some(any) = configuration(socket, "DownstreamTlsContext")? else {
+        return Ok(None);
+    };
+    let from: pb::DownstreamTlsContext = unpack(any)?;
+    let common = from.common_tls_context.clone().unwrap_or_default();
+    let trust = trust(&common)?;
+    let identity = identity(&common)?;
+    Ok(Some(TlsServer {
+        // Mesh peers speak TLS 1.3; the world outside may not.
+        tls12: trust.roots != Some(TlsRoots::Mesh),
+        identity: identity.ok_or_else(|| Fault::new("no certificate"))?,
+        require_client: flag(from.require_client_certificate.as_ref(), false),
+        client_roots: trust.roots,
+        client_sans: trust.sans,
+        alpn: texts(&common.alpn_protocols),
+    }))
+}
+
+/// TLS towards a cluster; `None` is plaintext. `names` are the cluster's `auto_sni` and `auto_san_validation`.
+pub(super) fn upstream(
+    socket: Option<&TransportSocket>,
+    names: (bool, bool),
+) -> Outcome<Option<Arc<TlsClient>>> {
+    let Some(any) = configuration(socket, "UpstreamTlsContext")? else {
+        return Ok(None);
+    };
+    let from: pb::UpstreamTlsContext = unpack(any)?;
+    let common = from.common_tls_context.clone().unwrap_or_default();
+    let trust = trust(&common)?;
+    Ok(Some(Arc::new(TlsClient {
+        identity: identity(&common)?,
+        roots: trust.roots,
+        sans: trust.sans,
+        sni: text(&from.sni),
+        auto_sni: names.0 || from.auto_host_sni,
+        auto_san: names.1 || from.auto_sni_san_validation,
+        alpn: texts(&common.alpn_protocols),
+    })))
+}
+
+fn configuration<'a>(
+    socket: Option<&'a TransportSocket>,
+    context: &str,
+) -> Outcome<Option<&'a Any>> {
+    let Some(socket) = socket else {
+        return Ok(None);
+    };
+    let Some(ConfigType::TypedConfig(any)) = &socket.config_type else {
+        return match socket.name.as_str() {
+            "envoy.transport_sockets.raw_buffer" => Ok(None),
+            other => Err(Fault::new(format!("`{other}` has no configuration"))),
+        };
+    };
+    match type_name(any).rsplit('.').next() {
+        Some("RawBuffer") => Ok(None),
+        Some(name) if name == context => Ok(Some(any)),
+        _ => Err(Fault::new(format!(
+            "the type {} is unknown here",
+            any.type_url
+        ))),
+    }
+}
+
+fn identity(common: &pb::CommonTlsContext) -> Outcome<Option<TlsIdentity>> {
+    if let Some(secret) = common.tls_certificate_sds_secret_configs.first() {
+        return match secret.name.as_str() {
+            WORKLOAD => Ok(Some(TlsIdentity::Workload)),
+            other => Err(Fault::new(format!(
+                "the secret `{other}` cannot be fetched here"
+            ))),
+        };
+    }
+    let Some(certificate) = common.tls_certificates.first() else {
+        return Ok(None);
+    };
+    Ok(Some(TlsIdentity::Pem {
+        chain: pem("certificate_chain", certificate.certificate_chain.as_ref())?,
+        key: pem("private_key", certificate.private_key.as_ref())?,
+    }))
+}
+
+fn pem(field: &str, source: Option<&DataSource>) -> Outcome<Arc<str>> {
+    let source = source.ok_or_else(|| Fault::new("is missing")).at(field)?;
+    String::from_utf8(inline(source).at(field)?)
+        .map(Into::into)
+        .map_err(|_| Fault::new("is not text"))
+        .at(field)
+}
+
+/// Whom we trust, and by which names.
+#[derive(Default)]
+struct Trust {
+    roots: Option<TlsRoots>,
+    sans: Vec<StringMatch>,
+}
+
+fn trust(common: &pb::CommonTlsContext) -> Outcome<Trust> {
+    match &common.validation_context_type {
+        None => Ok(Trust::default()),
+        Some(Validation::ValidationContext(context)) => context_trust(context),
+        Some(Validation::ValidationContextSdsSecretConfig(secret)) => Ok(Trust {
+            roots: Some(named(secret)?),
+            sans: Vec::new(),
+        }),
+        Some(Validation::CombinedValidationContext(both)) => {
+            let context = both.default_validation_context.as_ref();
+            let mut trust = context.map(context_trust).transpose()?.unwrap_or_default();
+            if let Some(secret) = &both.validation_context_sds_secret_config {
+                trust.roots = Some(named(secret)?);
+            }
+            Ok(trust)
+        }
+        Some(_) => Err(Fault::new("certificate providers are not supported")),
+    }
+    .at("validation_context")
+}
+
+fn named(secret: &pb::SdsSecretConfig) -> Outcome<TlsRoots> {
+    match secret.name.as_str() {
+        MESH_ROOTS => Ok(TlsRoots::Mesh),
+        other => Err(Fault::new(format!(
+            "the secret `{other}` cannot be fetched here"
+        ))),
+    }
+}
+
+fn context_trust(from: &pb::CertificateValidationContext) -> Outcome<Trust> {
+    let unsupported = !from.verify_certificate_spki.is_empty()
+        || !from.verify_certificate_hash.is_empty()
+        || from.crl.is_some()
+        || from.custom_validator_config.is_some();
+    if unsupported {
+        return Err(Fault::new(
+            "pins, revocation lists and custom validators are not supported",
+        ));
+    }
+    let typed = &from.match_typed_subject_alt_names;
+    let plain = &from.match_subject_alt_names;
+    let mut sans = each("match_subject_alt_names", plain, string_match)?;
+    for san in typed.iter().filter_map(|san| san.matcher.as_ref()) {
+        sans.push(string_match(san)?);
+    }
+    let roots = from.trusted_ca.as_ref();
+    Ok(Trust {
+        roots: roots
+            .map(|source| pem("trusted_ca", Some(source)))
+            .transpose()?
+            .map(TlsRoots::Pem),
+        sans,
+    })
+}

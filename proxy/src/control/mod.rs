@@ -1,0 +1,3 @@
+//! The control side: keeps [`crate::config::Config`] and the workload's certificate true.
+
+pub mod decode;
