@@ -3,8 +3,8 @@
 use super::conn::ConnInfo;
 use super::drain::DrainSender;
 use crate::config::{
-    ChainMatch, Cluster, Direction, Discovery, FilterChain, Limits, Listener, LoadBalancing,
-    TcpProxy, Terminal, UpstreamProtocol,
+    ChainMatch, Cluster, Direction, Discovery, Endpoint, FilterChain, Limits, Listener,
+    LoadBalancing, TcpProxy, Terminal, UpstreamProtocol,
 };
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -88,4 +88,9 @@ pub(crate) fn cluster(name: &str) -> Cluster {
         keepalive: None,
         service: None,
     }
+}
+
+/// A healthy endpoint without labels.
+pub(crate) fn endpoint(address: &str) -> Endpoint {
+    Endpoint::at(address.parse().unwrap())
 }

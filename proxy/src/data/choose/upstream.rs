@@ -1,23 +1,35 @@
 //! A cluster as one worker uses it.
 
 use super::host::Host;
+use super::hosts::{HostSet, Known};
 use super::limits::Permit;
 use super::state::ClusterState;
-use crate::config::{Cluster, Discovery, Endpoint};
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use crate::config::{Cluster, Discovery, Endpoint, Locality};
+use crate::data::report::ClusterStats;
+use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// `ORIGINAL_DST` hosts that are kept before those that nobody uses are forgotten.
+const MOST_ORIGINAL: usize = 256;
 
 /// A cluster with this worker's hosts.
 #[derive(Debug)]
 pub struct Upstream {
     /// Its configuration.
     pub config: Arc<Cluster>,
+    /// `cluster.<name>.*` of this worker.
+    pub stats: Arc<ClusterStats>,
     shared: Arc<ClusterState>,
-    hosts: RefCell<HashMap<SocketAddr, Rc<Host>>>,
-    turn: Cell<usize>,
+    hosts: RefCell<Current>,
+}
+
+/// The hosts, and the version of the shared state that they were made from.
+#[derive(Debug, Default)]
+struct Current {
+    version: Option<u64>,
+    set: HostSet,
 }
 
 /// What a choice may depend on.
@@ -46,14 +58,27 @@ pub enum NoHost {
 }
 
 impl Upstream {
-    /// The cluster `config` with no state of its own yet.
-    pub fn new(config: Arc<Cluster>, shared: Arc<ClusterState>) -> Self {
+    /// The cluster `config` with no hosts yet.
+    pub fn new(config: Arc<Cluster>, shared: Arc<ClusterState>, stats: Arc<ClusterStats>) -> Self {
         Self {
             config,
+            stats,
             shared,
             hosts: RefCell::default(),
-            turn: Cell::default(),
         }
+    }
+
+    /// The cluster after a change of its configuration: hosts keep their connections unless these
+    /// would now be made otherwise.
+    pub(super) fn changed(&self, config: Arc<Cluster>) -> Self {
+        let keep = connects_alike(&self.config, &config);
+        let next = Self::new(config, Arc::clone(&self.shared), Arc::clone(&self.stats));
+        if keep {
+            let known = std::mem::take(&mut self.hosts.borrow_mut().set.known);
+            self.hosts.borrow_mut().version = None;
+            next.hosts.borrow_mut().set.known = known;
+        }
+        next
     }
 
     /// Chooses a host.
@@ -61,43 +86,33 @@ impl Upstream {
     /// # Errors
     /// [`NoHost`] if there is none to choose.
     pub fn choose(&self, pick: &Pick<'_>) -> Result<Rc<Host>, NoHost> {
-        let localities = match &self.config.discovery {
-            Discovery::OriginalDst => {
-                let address = pick.original_dst.ok_or(NoHost::NoOriginalDestination)?;
-                return Ok(self.host(&Arc::new(Endpoint::at(address))));
+        let chosen = match self.config.discovery {
+            Discovery::OriginalDst => self.original(pick),
+            Discovery::Static(_)
+            | Discovery::Eds(_)
+            | Discovery::StrictDns(_)
+            | Discovery::LogicalDns(_) => {
+                self.refresh();
+                self.hosts.borrow().set.choose(pick, &self.config)
             }
-            Discovery::Static(localities) | Discovery::Eds(localities) => localities,
-            Discovery::StrictDns(_) | Discovery::LogicalDns(_) => return Err(NoHost::Empty),
         };
-        let all: Vec<_> = localities
-            .iter()
-            .flat_map(|locality| &locality.endpoints)
-            .collect();
-        let fresh = |endpoint: &&&Arc<Endpoint>| !pick.tried.contains(&endpoint.address);
-        let turn = self.turn.get();
-        self.turn.set(turn.wrapping_add(1));
-        let at = turn.checked_rem(all.len()).ok_or(NoHost::Empty)?;
-        let chosen = all
-            .iter()
-            .skip(at)
-            .find(fresh)
-            .or(all.get(at))
-            .ok_or(NoHost::Empty)?;
-        Ok(self.host(chosen))
+        chosen.inspect_err(|_| self.stats.cx_none_healthy.increment())
     }
 
-    fn host(&self, endpoint: &Arc<Endpoint>) -> Rc<Host> {
-        let mut hosts = self.hosts.borrow_mut();
-        let made = || Rc::new(Host::new(Arc::clone(endpoint), &self.config, &self.shared));
-        Rc::clone(hosts.entry(endpoint.address).or_insert_with(made))
+    /// Every host now.
+    pub fn hosts(&self) -> Vec<Rc<Host>> {
+        self.refresh();
+        self.hosts.borrow().set.known.values().cloned().collect()
     }
 
     /// A permit for one more connection; `None` means overflow (`UO`).
     pub fn connection_permit(&self) -> Option<Permit> {
-        Permit::take(
-            &self.shared.counters.connections,
-            self.config.limits.connections,
-        )
+        let limit = self.config.limits.connections;
+        let permit = Permit::take(&self.shared.counters.connections, limit);
+        if permit.is_none() {
+            self.stats.cx_overflow.increment();
+        }
+        permit
     }
 
     /// A permit for one more request that waits for a connection.
@@ -114,4 +129,63 @@ impl Upstream {
     pub fn retry_permit(&self) -> Option<Permit> {
         Permit::take(&self.shared.counters.retries, self.config.limits.retries)
     }
+
+    /// Makes the host set anew if endpoints or health have changed; one atomic load otherwise.
+    fn refresh(&self) {
+        let version = self.shared.version();
+        let mut hosts = self.hosts.borrow_mut();
+        if hosts.version == Some(version) {
+            return;
+        }
+        let resolved;
+        let localities: &[Locality] = match &self.config.discovery {
+            Discovery::Static(endpoints) | Discovery::Eds(endpoints) => endpoints,
+            Discovery::StrictDns(_) | Discovery::LogicalDns(_) => {
+                resolved = self.shared.resolved.load_full();
+                resolved.as_deref().map_or(&[], Vec::as_slice)
+            }
+            Discovery::OriginalDst => &[],
+        };
+        hosts.set = HostSet::new(localities, &hosts.set.known, &self.config, &self.shared);
+        hosts.version = Some(version);
+    }
+
+    fn original(&self, pick: &Pick<'_>) -> Result<Rc<Host>, NoHost> {
+        let address = pick.original_dst.ok_or(NoHost::NoOriginalDestination)?;
+        let known = &mut self.hosts.borrow_mut().set.known;
+        if let Some(host) = known.get(&address) {
+            return Ok(Rc::clone(host));
+        }
+        if known.len() >= MOST_ORIGINAL {
+            forget_unused(known);
+            self.shared.retain(|address| known.contains_key(address));
+        }
+        let endpoint = Endpoint::at(address);
+        let host = Rc::new(Host::new(Arc::new(endpoint), &self.config, &self.shared));
+        known.insert(address, Rc::clone(&host));
+        Ok(host)
+    }
 }
+
+/// Hosts with a request in flight are held by it.
+fn forget_unused(known: &mut Known) {
+    known.retain(|_, host| Rc::strong_count(host) > 1);
+}
+
+/// Whether two configurations make the same connections: all but who the hosts are and which is
+/// next.
+fn connects_alike(before: &Cluster, after: &Cluster) -> bool {
+    let after = Cluster {
+        discovery: before.discovery.clone(),
+        lb: before.lb,
+        limits: before.limits,
+        health_checks: before.health_checks.clone(),
+        panic_threshold: before.panic_threshold,
+        ..after.clone()
+    };
+    *before == after
+}
+
+#[cfg(test)]
+#[path = "upstream_tests.rs"]
+mod tests;

@@ -34,6 +34,25 @@ pub struct Record<'a> {
     pub termination: &'a str,
 }
 
+impl<'a> Record<'a> {
+    /// A record of a TCP connection that went nowhere and carried nothing.
+    pub fn of_connection(conn: &'a ConnInfo, start: SystemTime, flags: Flags) -> Self {
+        Self {
+            conn,
+            http: None,
+            upstream: None,
+            start,
+            duration: conn.started.elapsed(),
+            flags,
+            route: "",
+            bytes_received: 0,
+            bytes_sent: 0,
+            code_details: "",
+            termination: "",
+        }
+    }
+}
+
 /// The HTTP part of a record.
 #[derive(Clone, Copy, Debug)]
 pub struct HttpRecord<'a> {

@@ -1,0 +1,192 @@
+//! Bytes in both directions: two halves, each of which ends for itself.
+//!
+//! A half that waits to read holds no buffer.
+
+use crate::data::http::buffers::Buffers;
+use crate::data::report::{ClusterStats, TcpSeries, TcpStats};
+use crate::data::stream::Stream;
+use socket2::SockRef;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+use tokio::io::AsyncWrite;
+use tokio::time::Instant;
+
+/// How a connection ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// Both sides had nothing more to say.
+    Closed,
+    /// No byte for too long.
+    Idle,
+    /// Told to stop.
+    Stopped,
+    /// The client's side broke.
+    ClientBroke,
+    /// The upstream's side broke.
+    UpstreamBroke,
+}
+
+/// Counts bytes as they pass.
+pub(super) struct Meter<'a> {
+    series: &'a TcpSeries,
+    cluster: &'a ClusterStats,
+    proxy: &'a TcpStats,
+    received: Cell<u64>,
+    sent: Cell<u64>,
+    last: Cell<Instant>,
+}
+
+impl<'a> Meter<'a> {
+    pub(super) fn new(
+        series: &'a TcpSeries,
+        cluster: &'a ClusterStats,
+        proxy: &'a TcpStats,
+    ) -> Self {
+        let (received, sent) = (Cell::new(0), Cell::new(0));
+        Self {
+            series,
+            cluster,
+            proxy,
+            received,
+            sent,
+            last: Cell::new(Instant::now()),
+        }
+    }
+
+    /// Bytes from the client.
+    pub(super) fn received(&self) -> u64 {
+        self.received.get()
+    }
+
+    /// Bytes from the upstream.
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.get()
+    }
+
+    fn receive(&self, count: u64) {
+        self.received.set(self.received.get() + count);
+        self.series.received.add(count);
+        self.cluster.cx_tx_bytes.add(count);
+        self.proxy.cx_rx_bytes.add(count);
+        self.last.set(Instant::now());
+    }
+
+    fn send(&self, count: u64) {
+        self.sent.set(self.sent.get() + count);
+        self.series.sent.add(count);
+        self.cluster.cx_rx_bytes.add(count);
+        self.proxy.cx_tx_bytes.add(count);
+        self.last.set(Instant::now());
+    }
+}
+
+/// Which socket failed.
+enum Broken {
+    Reading,
+    Writing,
+}
+
+/// Copies until both directions have ended, one breaks, or nothing moves for `idle`.
+pub(super) async fn both(
+    client: Stream,
+    upstream: Stream,
+    idle: Option<Duration>,
+    pool: &Rc<Buffers>,
+    meter: &Meter<'_>,
+) -> Ended {
+    let (client, upstream) = (RefCell::new(client), RefCell::new(upstream));
+    let up = async {
+        let result = half(&client, &upstream, pool, |count| meter.receive(count)).await;
+        result.map_err(|broken| match broken {
+            Broken::Reading => Ended::ClientBroke,
+            Broken::Writing => Ended::UpstreamBroke,
+        })
+    };
+    let down = async {
+        let result = half(&upstream, &client, pool, |count| meter.send(count)).await;
+        result.map_err(|broken| match broken {
+            Broken::Reading => Ended::UpstreamBroke,
+            Broken::Writing => Ended::ClientBroke,
+        })
+    };
+    let ended = tokio::select! {
+        joined = async { tokio::try_join!(up, down) } => joined.err().unwrap_or(Ended::Closed),
+        () = idle_for(idle, meter) => Ended::Idle,
+    };
+    if matches!(ended, Ended::ClientBroke | Ended::UpstreamBroke) {
+        // What one side could not finish must not look finished to the other.
+        for stream in [&client, &upstream] {
+            let _ = SockRef::from(stream.borrow().socket()).set_linger(Some(Duration::ZERO));
+        }
+    }
+    ended
+}
+
+/// One direction, until its reader has ended and its writer has been told so.
+async fn half(
+    from: &RefCell<Stream>,
+    to: &RefCell<Stream>,
+    pool: &Rc<Buffers>,
+    count: impl Fn(u64),
+) -> Result<(), Broken> {
+    let mut buffer = pool.buffer();
+    let mut unflushed = false;
+    poll_fn(|cx| {
+        loop {
+            while !buffer.is_empty() {
+                let written =
+                    ready!(write(to, cx, buffer.filled())).map_err(|_| Broken::Writing)?;
+                buffer.consume(written);
+                unflushed = true;
+            }
+            match buffer.poll_fill(from, cx) {
+                Poll::Ready(Ok(0)) => return Poll::Ready(Ok(())),
+                Poll::Ready(Ok(read)) => count(read as u64),
+                Poll::Ready(Err(_)) => return Poll::Ready(Err(Broken::Reading)),
+                Poll::Pending => {
+                    if unflushed {
+                        ready!(flush(to, cx)).map_err(|_| Broken::Writing)?;
+                        unflushed = false;
+                    }
+                    return Poll::Pending;
+                }
+            }
+        }
+    })
+    .await?;
+    poll_fn(|cx| Pin::new(&mut *to.borrow_mut()).poll_shutdown(cx))
+        .await
+        .map_err(|_| Broken::Writing)
+}
+
+fn write(to: &RefCell<Stream>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    let written = ready!(Pin::new(&mut *to.borrow_mut()).poll_write(cx, bytes))?;
+    Poll::Ready(if written == 0 {
+        Err(io::ErrorKind::WriteZero.into())
+    } else {
+        Ok(written)
+    })
+}
+
+fn flush(to: &RefCell<Stream>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    Pin::new(&mut *to.borrow_mut()).poll_flush(cx)
+}
+
+/// Returns when nothing has moved for `limit`. The timer is set anew when it fires, not at each byte.
+async fn idle_for(limit: Option<Duration>, meter: &Meter<'_>) {
+    let Some(limit) = limit else {
+        return std::future::pending().await;
+    };
+    loop {
+        let due = meter.last.get() + limit;
+        if Instant::now() >= due {
+            return;
+        }
+        tokio::time::sleep_until(due).await;
+    }
+}

@@ -1,0 +1,97 @@
+//! TLS that we terminate.
+
+use super::{Cache, Unusable, agreed, parameters, peer, peers};
+use crate::config::{FilterChain, TlsIdentity, TlsServer};
+use crate::data::conn::{PeerIdentity, TlsParameters};
+use crate::data::stream::{Plain, Stream};
+use crate::data::worker::Worker;
+use rustls::ServerConfig;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_rustls::TlsAcceptor;
+use weft_identity::Identity;
+use weft_identity::tls::{ClientCertificate, mesh_server, plain_server};
+
+/// A client that takes longer is refused.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Server configurations by chain; the chain is kept, so that its address stays its own.
+#[derive(Debug, Default)]
+pub(super) struct Servers(Cache<usize, (Arc<FilterChain>, Arc<ServerConfig>)>);
+
+impl Servers {
+    pub(super) fn forget(&self) {
+        self.0.forget();
+    }
+}
+
+/// A finished handshake.
+#[derive(Debug)]
+pub struct Handshake {
+    /// The connection.
+    pub stream: Stream,
+    /// What was agreed on.
+    pub parameters: TlsParameters,
+    /// What ALPN agreed on.
+    pub alpn: Option<Arc<str>>,
+    /// The client's verified certificate.
+    pub peer: Option<PeerIdentity>,
+}
+
+/// Terminates the TLS of `chain` on `socket`; `None` if it is plaintext.
+///
+/// # Errors
+/// Unusable settings, or what went wrong in the handshake.
+pub async fn accept(
+    socket: Plain,
+    chain: &Arc<FilterChain>,
+    tls: &TlsServer,
+    worker: &Worker,
+) -> io::Result<Handshake> {
+    let identity = worker.secrets.current();
+    let address = Arc::as_ptr(chain).addr();
+    let make = || Ok((Arc::clone(chain), config(tls, identity.as_deref())?));
+    let (_, config) = worker
+        .tls
+        .servers
+        .0
+        .get(address, identity.as_ref(), make)
+        .map_err(io::Error::other)?;
+    let stream = tokio::time::timeout(LIMIT, TlsAcceptor::from(config).accept(socket)).await??;
+    let state = stream.get_ref().1;
+    Ok(Handshake {
+        parameters: parameters(state),
+        alpn: agreed(state, &worker.report),
+        peer: peer(state, &worker.report),
+        stream: Stream::Server(Box::new(stream)),
+    })
+}
+
+fn config(tls: &TlsServer, identity: Option<&Identity>) -> Result<Arc<ServerConfig>, Unusable> {
+    let alpn: Vec<&[u8]> = tls.alpn.iter().map(|name| name.as_bytes()).collect();
+    match (&tls.identity, tls.require_client) {
+        (TlsIdentity::Workload, true) => {
+            let identity = identity.ok_or(Unusable::NoIdentity)?;
+            let peers = peers(&tls.client_sans, identity)?;
+            Ok(mesh_server(
+                identity,
+                ClientCertificate::Required,
+                peers,
+                &alpn,
+            ))
+        }
+        (TlsIdentity::Workload, false) => {
+            let identity = identity.ok_or(Unusable::NoIdentity)?;
+            Ok(plain_server(Arc::clone(identity.certified_key()), &alpn))
+        }
+        (TlsIdentity::Pem { chain, key }, false) => {
+            let own = Identity::parse(chain, key, chain)
+                .map_err(|error| Unusable::Material(error.to_string()))?;
+            Ok(plain_server(Arc::clone(own.certified_key()), &alpn))
+        }
+        (TlsIdentity::Pem { .. }, true) => Err(Unusable::Unsupported(
+            "client certificates outside the mesh are not supported; use ISTIO_MUTUAL",
+        )),
+    }
+}
