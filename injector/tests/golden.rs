@@ -4,6 +4,8 @@
 //!
 //! `BLESS=1 cargo test -p weft-injector --test golden` writes the files anew, to be read in the diff.
 
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should stop")]
+
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;

@@ -19,9 +19,10 @@ pub(super) fn parts(sidecar: &Sidecar, workload: &Workload) -> Parts {
     }
 }
 
-/// Adds a variable, or changes it.
+/// Adds a variable, or changes it. Kubernetes would put other variables in the place of `$(NAME)`,
+/// so that is escaped; [`env_text`] is the way back.
 pub(super) fn set_env(container: &mut Value, name: &str, value: String) {
-    let new = json!({"name": name, "value": value});
+    let new = json!({"name": name, "value": value.replace("$(", "$$(")});
     let Some(env) = container["env"].as_array_mut() else {
         container["env"] = json!([new]);
         return;
@@ -30,6 +31,13 @@ pub(super) fn set_env(container: &mut Value, name: &str, value: String) {
         Some(old) => *old = new,
         None => env.push(new),
     }
+}
+
+/// The text that [`set_env`] was given for `name`.
+pub(super) fn env_text(container: &Value, name: &str) -> Option<String> {
+    let env = container["env"].as_array()?;
+    let variable = env.iter().find(|e| e["name"] == name)?;
+    Some(variable["value"].as_str()?.replace("$$(", "$("))
 }
 
 /// Writes the capture rules: for that it needs NET_ADMIN in its effective set, which only uid 0 gets.

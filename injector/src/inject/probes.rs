@@ -2,7 +2,7 @@
 //! member of the mesh and STRICT would refuse it.
 
 use super::Parts;
-use super::containers::{HEALTH_PORT, set_env};
+use super::containers::{HEALTH_PORT, env_text, set_env};
 use super::marker::Marker;
 use super::sidecar::Sidecar;
 use serde_json::{Map, Value, json};
@@ -46,7 +46,9 @@ pub(super) fn redirect(pod: &mut Value, parts: &mut Parts, sidecar: &mut Sidecar
 
 /// Puts the original probes back, as `proxy` remembers them.
 pub(super) fn restore(pod: &mut Value, proxy: &Value) {
-    let originals = variable(proxy).unwrap_or_default();
+    let text = env_text(proxy, VARIABLE).unwrap_or_default();
+    // Anybody can write the variable, so that it may be anything.
+    let originals: Map<String, Value> = serde_json::from_str(&text).unwrap_or_default();
     for container in containers(pod) {
         for (field, last) in PROBES {
             let Some(original) = originals.get(&path(container, last)) else {
@@ -60,12 +62,6 @@ pub(super) fn restore(pod: &mut Value, proxy: &Value) {
             probe.extend(HANDLERS.into_iter().filter_map(handler));
         }
     }
-}
-
-fn variable(proxy: &Value) -> Option<Map<String, Value>> {
-    let env = proxy["env"].as_array()?;
-    let variable = env.iter().find(|e| e["name"] == VARIABLE)?;
-    serde_json::from_str(variable["value"].as_str()?).ok()
 }
 
 fn path(container: &Value, last: &str) -> String {
