@@ -10,15 +10,17 @@ mod bench;
 mod cluster;
 mod codegen;
 mod command;
+mod demo;
 mod images;
 mod place;
+mod target;
 mod test;
 mod tidy;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::{Parser, Subcommand};
+use clap::{Parser, Subcommand, ValueEnum};
 
 #[derive(Debug, Parser)]
 #[command(about = "Weft's build, cluster and test tasks")]
@@ -47,8 +49,15 @@ enum Task {
     Cluster(ClusterTask),
     /// Measure the release build of the proxy beside stock Envoy.
     Bench(bench::Options),
+    /// Install a mesh with a shop in it and show what it does; `demo down` removes it.
+    Demo { down: Option<Down> },
     /// Run everything that must pass before a change lands.
     Test,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Down {
+    Down,
 }
 
 #[derive(Debug, Subcommand)]
@@ -77,6 +86,10 @@ fn main() -> Result<()> {
         } => images(&profile, load, &programs),
         Task::Cluster(task) => cluster(task),
         Task::Bench(options) => bench::run(&options),
+        Task::Demo { down: None } => demo::run(),
+        Task::Demo {
+            down: Some(Down::Down),
+        } => demo::down(),
         Task::Test => test::run(),
     }
 }

@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::command::{show, step, words};
-use crate::{cluster, place, tidy};
+use crate::target::{Target, helm_directory};
+use crate::{images, place, tidy};
 
 /// Runs all of it, and says at the end how many tests passed and failed.
 pub(crate) fn run() -> Result<()> {
@@ -19,16 +20,41 @@ pub(crate) fn run() -> Result<()> {
         "clippy --workspace --all-targets --locked -- -D warnings",
     ))?;
     step("tests without a cluster");
-    let count = tests(&mut cargo(
-        "test --workspace --exclude weft-e2e --locked --no-fail-fast",
-    ))?;
-    let up = cluster::up(2).and_then(|_| cluster::down());
+    let mut count = Count::default();
+    let without = "test --workspace --exclude weft-e2e --locked --no-fail-fast";
+    tests(&mut cargo(without), &mut count)?;
+    let end_to_end = on_a_cluster(&mut count);
     println!("{} passed, {} failed", count.passed, count.failed);
-    up?;
+    end_to_end?;
     if count.failed > 0 || count.broken {
         bail!("not everything passed");
     }
     Ok(())
+}
+
+/// Runs the end-to-end tests with release images; a cluster that was not up before is down again afterwards.
+fn on_a_cluster(count: &mut Count) -> Result<()> {
+    let target = Target::choose();
+    let archives = images::build("release", &[])?;
+    let was_up = target.is_up();
+    target.up()?;
+    let outcome = target
+        .load(&archives)
+        .and_then(|()| end_to_end(&target, count));
+    if !was_up {
+        target.down()?;
+    }
+    outcome
+}
+
+fn end_to_end(target: &Target, count: &mut Count) -> Result<()> {
+    step("end-to-end tests");
+    let mut command =
+        cargo("test -p weft-e2e --features cluster --locked --no-fail-fast -- --test-threads 1");
+    command
+        .env("KUBECONFIG", target.kubeconfig())
+        .env("PATH", place::path_with(helm_directory()?));
+    tests(&mut command, count)
 }
 
 fn cargo(arguments: &str) -> Command {
@@ -62,21 +88,20 @@ impl Count {
     }
 }
 
-/// Runs tests with their output on the terminal, and counts them.
-fn tests(command: &mut Command) -> Result<Count> {
+/// Runs tests with their output on the terminal, and adds them to the count.
+fn tests(command: &mut Command, count: &mut Count) -> Result<()> {
     let mut child = command
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot start cargo")?;
     let output = child.stdout.take().context("the output of cargo")?;
-    let mut count = Count::default();
     for line in BufReader::new(output).lines() {
         let line = line?;
         println!("{line}");
         count.add(&line);
     }
-    count.broken = !child.wait()?.success();
-    Ok(count)
+    count.broken |= !child.wait()?.success();
+    Ok(())
 }
 
 #[cfg(test)]
