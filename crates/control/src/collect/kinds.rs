@@ -1,0 +1,223 @@
+//! One watch for each kind.
+
+use super::relist::{Empty, Relist, apply};
+use super::{Collected, Kind, Knowledge};
+use futures::{StreamExt, TryStreamExt};
+use k8s_openapi::api::core::v1 as core;
+use k8s_openapi::api::discovery::v1 as discovery;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::runtime::WatchStreamExt;
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::{Api, Client, Resource};
+use serde::de::DeserializeOwned;
+use std::sync::Arc;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use weft_api::security::{PeerAuthentication, PeerAuthenticationSpec};
+use weft_api::settings::MeshSettings;
+use weft_ca::Material;
+use weft_model::Key;
+use weft_model::objects::{Config, EndpointSlice, KubeNode, Meta, Namespace, Pod, Service, Store};
+
+/// Name of the ConfigMap with the mesh's settings, and its key.
+const SETTINGS: (&str, &str) = ("weft-mesh", "mesh.yaml");
+/// Name of the CA's Secret.
+const CA: &str = "weft-ca";
+
+type Shared = Arc<watch::Sender<Collected>>;
+
+/// Watches every kind until the set is dropped.
+pub fn start(client: &Client, namespace: &str) -> (JoinSet<()>, Knowledge) {
+    let (sender, knowledge) = watch::channel(Collected::nothing());
+    let shared = Arc::new(sender);
+    let mut tasks = JoinSet::new();
+    tasks.spawn(follow(
+        all::<core::Namespace>(client),
+        shared.clone(),
+        NAMESPACES,
+    ));
+    tasks.spawn(follow(all::<core::Node>(client), shared.clone(), NODES));
+    tasks.spawn(follow(
+        all::<core::Service>(client),
+        shared.clone(),
+        SERVICES,
+    ));
+    tasks.spawn(follow(
+        all::<discovery::EndpointSlice>(client),
+        shared.clone(),
+        SLICES,
+    ));
+    tasks.spawn(follow(all::<core::Pod>(client), shared.clone(), PODS));
+    tasks.spawn(follow(
+        all::<PeerAuthentication>(client),
+        shared.clone(),
+        PEERS,
+    ));
+    tasks.spawn(settings(
+        Api::namespaced(client.clone(), namespace),
+        shared.clone(),
+    ));
+    tasks.spawn(ca(Api::namespaced(client.clone(), namespace), shared));
+    (tasks, knowledge)
+}
+
+/// How objects of one kind become values of the model.
+struct Rule<K, T> {
+    kind: Kind,
+    empty: Empty,
+    reduce: fn(&K) -> T,
+    store: fn(&mut Collected) -> &mut Store<T>,
+}
+
+const NAMESPACES: Rule<core::Namespace, Namespace> = Rule {
+    kind: Kind::Namespace,
+    empty: Empty::Wrong,
+    reduce: |object| object.into(),
+    store: |all| &mut all.objects.namespaces,
+};
+const NODES: Rule<core::Node, KubeNode> = Rule {
+    kind: Kind::Node,
+    empty: Empty::Wrong,
+    reduce: |object| object.into(),
+    store: |all| &mut all.objects.nodes,
+};
+const SERVICES: Rule<core::Service, Service> = Rule {
+    kind: Kind::Service,
+    empty: Empty::Wrong,
+    reduce: |object| object.into(),
+    store: |all| &mut all.objects.services,
+};
+const SLICES: Rule<discovery::EndpointSlice, EndpointSlice> = Rule {
+    kind: Kind::EndpointSlice,
+    empty: Empty::Wrong,
+    reduce: |object| object.into(),
+    store: |all| &mut all.objects.endpoint_slices,
+};
+const PODS: Rule<core::Pod, Pod> = Rule {
+    kind: Kind::Pod,
+    empty: Empty::Wrong,
+    reduce: |object| object.into(),
+    store: |all| &mut all.objects.pods,
+};
+const PEERS: Rule<PeerAuthentication, Config<PeerAuthenticationSpec>> = Rule {
+    kind: Kind::PeerAuthentication,
+    empty: Empty::Possible,
+    reduce: |object| Config::new(&object.metadata, object.spec.clone()),
+    store: |all| &mut all.objects.peer_authentications,
+};
+
+fn all<K: Resource<DynamicType = ()>>(client: &Client) -> Api<K> {
+    Api::all(client.clone())
+}
+
+async fn follow<K, T>(api: Api<K>, shared: Shared, rule: Rule<K, T>)
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+    T: PartialEq,
+{
+    let mut relist = Relist::new(rule.empty);
+    let mut events = watcher(api, watcher::Config::default())
+        .default_backoff()
+        .boxed();
+    loop {
+        match events.try_next().await {
+            Ok(Some(event)) => {
+                shared.send_if_modified(|all| take(all, event, &rule, &mut relist));
+            }
+            Ok(None) => return,
+            // The kind's CRD may not be there yet, or the API server may be away.
+            Err(error) => tracing::warn!(kind = ?rule.kind, %error, "watch interrupted"),
+        }
+    }
+}
+
+fn take<K: Resource, T: PartialEq>(
+    all: &mut Collected,
+    event: Event<K>,
+    rule: &Rule<K, T>,
+    relist: &mut Relist<T>,
+) -> bool {
+    let key = |object: &K| key(object.meta());
+    match event {
+        Event::Init => {
+            relist.begin();
+            false
+        }
+        Event::InitApply(object) => {
+            relist.add(key(&object), (rule.reduce)(&object));
+            false
+        }
+        Event::InitDone => {
+            let changed = relist.end((rule.store)(all));
+            all.missing.remove(&rule.kind) | changed
+        }
+        Event::Apply(object) => {
+            let reduced = (rule.reduce)(&object);
+            apply((rule.store)(all), key(&object), reduced)
+        }
+        Event::Delete(object) => (rule.store)(all).remove(&key(&object)).is_some(),
+    }
+}
+
+fn key(meta: &ObjectMeta) -> Key {
+    Meta::from(meta).key
+}
+
+/// Follows the one object of a name; `None` when it does not exist.
+async fn follow_one<K>(api: Api<K>, name: &str, shared: Shared, set: fn(&mut Collected, Option<K>))
+where
+    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
+{
+    let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
+    let mut events = watcher(api, config).default_backoff().boxed();
+    let mut listed = None;
+    loop {
+        match events.try_next().await {
+            Ok(Some(Event::Init)) => listed = None,
+            Ok(Some(Event::InitApply(object))) => listed = Some(object),
+            Ok(Some(Event::InitDone)) => shared.send_modify(|all| set(all, listed.take())),
+            Ok(Some(Event::Apply(object))) => shared.send_modify(|all| set(all, Some(object))),
+            Ok(Some(Event::Delete(_))) => shared.send_modify(|all| set(all, None)),
+            Ok(None) => return,
+            Err(error) => tracing::warn!(name, %error, "watch interrupted"),
+        }
+    }
+}
+
+async fn settings(api: Api<core::ConfigMap>, shared: Shared) {
+    follow_one(api, SETTINGS.0, shared, |all, map| {
+        all.missing.remove(&Kind::Settings);
+        let text = map.and_then(|map| map.data?.remove(SETTINGS.1));
+        match text.map(|text| serde_saphyr::from_str::<MeshSettings>(&text)) {
+            Some(Ok(settings)) => all.objects.settings = Arc::new(settings),
+            Some(Err(error)) => {
+                tracing::error!(%error, "ConfigMap weft-mesh cannot be read; the last settings stay");
+            }
+            None => tracing::warn!("there is no ConfigMap weft-mesh; the last settings stay"),
+        }
+    })
+    .await;
+}
+
+async fn ca(api: Api<core::Secret>, shared: Shared) {
+    follow_one(api, CA, shared, |all, secret: Option<core::Secret>| {
+        all.missing.remove(&Kind::Ca);
+        all.ca = secret.map(|secret| Arc::new(material(&secret)));
+    })
+    .await;
+}
+
+fn material(secret: &core::Secret) -> Material {
+    let text = |key: &str| {
+        let bytes = secret.data.as_ref().and_then(|data| data.get(key));
+        bytes.map_or_else(String::new, |bytes| {
+            String::from_utf8_lossy(&bytes.0).into_owned()
+        })
+    };
+    Material {
+        certificate: text("ca-cert.pem"),
+        key: text("ca-key.pem"),
+        chain: text("cert-chain.pem"),
+        roots: text("root-cert.pem"),
+    }
+}

@@ -1,0 +1,106 @@
+//! From what is known to what each connected proxy is told.
+//!
+//! Flows in: [`Knowledge`] and the proxies that connect. Flows out: a [`World`] for each, and the
+//! problems found on the way. A proxy is woken only if something that it is told has changed.
+
+mod clients;
+mod world;
+
+pub use clients::{Client, Clients, Ticket};
+
+use crate::collect::{Collected, Knowledge};
+use crate::debounce::Debounce;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+use tokio::sync::watch;
+use weft_model::{Node, Problem, Snapshot, View};
+use weft_xds::World;
+
+/// The latest rebuild.
+#[derive(Clone, Debug, Default)]
+pub struct Published {
+    /// The mesh.
+    pub snapshot: Arc<Snapshot>,
+    /// What is wrong with somebody's object.
+    pub problems: Arc<Vec<Problem>>,
+    /// Counts rebuilds; 0 before the first.
+    pub generation: u64,
+}
+
+/// Rebuilds on change until the knowledge ends, and tells `clients`.
+pub async fn run(
+    mut knowledge: Knowledge,
+    clients: Arc<Clients>,
+    published: watch::Sender<Published>,
+) {
+    while wait_for_change(&mut knowledge).await {
+        let collected = knowledge.borrow_and_update().clone();
+        if !collected.is_complete() {
+            continue;
+        }
+        let generation = published.borrow().generation + 1;
+        let for_clients = Arc::clone(&clients);
+        let build = move || rebuild(&collected, generation, &for_clients);
+        match tokio::task::spawn_blocking(build).await {
+            Ok(latest) => published.send_replace(latest),
+            // A bug of ours: the last good state stays in force, and the next change tries again.
+            Err(error) => {
+                tracing::error!(%error, "rebuild ended early; the last state stays in force");
+                continue;
+            }
+        };
+    }
+}
+
+/// False when nothing will change any more.
+async fn wait_for_change(knowledge: &mut Knowledge) -> bool {
+    if knowledge.changed().await.is_err() {
+        return false;
+    }
+    let mut debounce = Debounce::default().event(Instant::now());
+    while let Some(due) = debounce.due() {
+        tokio::select! {
+            changed = knowledge.changed() => match changed {
+                Ok(()) => debounce = debounce.event(Instant::now()),
+                Err(_) => return false,
+            },
+            () = tokio::time::sleep_until(due.into()) => break,
+        }
+    }
+    true
+}
+
+fn rebuild(collected: &Collected, generation: u64, clients: &Clients) -> Published {
+    let (snapshot, mut problems) = Snapshot::build(&collected.objects);
+    let snapshot = Arc::new(snapshot);
+    problems.extend(clients.replace(&snapshot, generation));
+    problems.sort();
+    problems.dedup();
+    Published {
+        snapshot,
+        problems: Arc::new(problems),
+        generation,
+    }
+}
+
+/// Worlds of one snapshot, shared by proxies with equal views.
+#[derive(Debug, Default)]
+struct Worlds {
+    made: HashMap<View, Arc<World>>,
+    problems: Vec<Problem>,
+}
+
+impl Worlds {
+    fn of(&mut self, snapshot: &Snapshot, node: &Node, generation: u64) -> Arc<World> {
+        let view = snapshot.view(node);
+        if let Some(world) = self.made.get(&view) {
+            return Arc::clone(world);
+        }
+        let (resources, problems) = weft_translate::resources(&view);
+        self.problems.extend(problems);
+        let world = Arc::new(world::of(&resources, generation));
+        self.made.insert(view, Arc::clone(&world));
+        world
+    }
+}
