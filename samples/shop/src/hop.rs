@@ -15,7 +15,8 @@ pub(crate) struct Me {
     pub(crate) service: String,
     /// Version of the service, such as `v2`.
     #[arg(
-        long = "service-version",
+        id = "service-version",
+        long,
         env = "SHOP_VERSION",
         default_value = "v1",
         global = true
