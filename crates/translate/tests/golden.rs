@@ -1,0 +1,81 @@
+//! Each folder of `golden/` is a rule: `in.yaml` is what a user writes, `out.json` what the proxy
+//! named in its head is told. `# show:` picks the resources that the rule is about, by
+//! `type/name`, where the name may end in `*`.
+#![allow(clippy::unwrap_used, reason = "tests panic")]
+
+use serde_json::{Map, Value, json};
+use std::path::Path;
+use weft_model::{Node, Problem, Snapshot};
+use weft_testkit::golden::{cases, difference, header};
+use weft_translate::{Resources, resources};
+
+#[test]
+fn proxies_are_told_what_the_golden_files_say() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden");
+    let cases = cases(&root);
+    assert!(cases.len() >= 25, "only {} cases were found", cases.len());
+    let differences: Vec<_> = cases
+        .iter()
+        .filter_map(|case| {
+            let yaml = std::fs::read_to_string(case.join("in.yaml")).unwrap();
+            difference(&case.join("out.json"), &told(&yaml))
+        })
+        .collect();
+    assert!(differences.is_empty(), "{}", differences.join("\n"));
+}
+
+fn told(yaml: &str) -> String {
+    let (snapshot, mut problems) = Snapshot::build(&weft_testkit::objects(yaml));
+    let (resources, found) = resources(&snapshot.view(&node(yaml)));
+    problems.extend(found);
+    let patterns = header(yaml, "show");
+    let told = json!({
+        "problems": problems.iter().map(Problem::to_string).collect::<Vec<_>>(),
+        "names": names(&resources),
+        "resources": shown(&resources, &patterns),
+    });
+    serde_json::to_string_pretty(&told).unwrap() + "\n"
+}
+
+fn node(yaml: &str) -> Node {
+    let (namespace, pod) = header(yaml, "proxy")[0].split_once('/').unwrap();
+    let envoy = !header(yaml, "envoy").is_empty();
+    let version = ("WEFT_VERSION".to_owned(), "0.1.0".to_owned());
+    Node {
+        namespace: namespace.into(),
+        pod: pod.into(),
+        metadata: (!envoy).then_some(version).into_iter().collect(),
+        ..Node::default()
+    }
+}
+
+/// The last word of a type URL: `Cluster`.
+fn kind(url: &str) -> &str {
+    url.rsplit('.').next().unwrap()
+}
+
+fn names(resources: &Resources) -> Value {
+    let mut names = Map::new();
+    for (url, named) in resources.types() {
+        let list: Vec<_> = named.keys().map(ToString::to_string).collect();
+        names.insert(kind(url).into(), json!(list));
+    }
+    Value::Object(names)
+}
+
+fn shown(resources: &Resources, patterns: &[&str]) -> Value {
+    let mut shown = Map::new();
+    for (url, named) in resources.types() {
+        for (name, any) in named {
+            let path = format!("{}/{name}", kind(url));
+            let wanted = |pattern: &&str| match pattern.strip_suffix('*') {
+                Some(prefix) => path.starts_with(prefix),
+                None => path == *pattern,
+            };
+            if patterns.iter().any(wanted) {
+                shown.insert(path, weft_testkit::json(any));
+            }
+        }
+    }
+    Value::Object(shown)
+}
