@@ -1,7 +1,8 @@
 //! The control plane: discovery and the CA in one process.
 //!
-//! collect → debounce → publish → serve. Flows in: watch events of the API server, streams of
-//! proxies. Flows out: xDS, certificates. Must never decide what a proxy is told: that is `model` and
+//! collect → debounce → publish → serve → status. Flows in: watch events of the API server, streams of
+//! proxies. Flows out: xDS, certificates, conditions
+//! on faulty objects. Must never decide what a proxy is told: that is `model` and
 //! `translate`, which know no I/O.
 
 pub mod settings;
@@ -12,6 +13,9 @@ pub mod publish;
 
 pub mod authority;
 pub mod serve;
+
+pub mod leader;
+pub mod status;
 
 pub mod monitoring;
 
@@ -37,7 +41,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<()> {
     let counts = Arc::new(Counts::default());
     let (published, latest) = watch::channel(Published::default());
     let (stopping, stopped) = watch::channel(false);
-    let authorities = authority::Authorities::new(client);
+    let authorities = authority::Authorities::new(client.clone());
     let identities = Identities::new(knowledge.clone(), &settings.namespace);
     let ca = Ca {
         authorities: authorities.clone(),
@@ -56,7 +60,7 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<()> {
     };
     let monitored = monitoring::Monitored {
         knowledge: knowledge.clone(),
-        published: latest,
+        published: latest.clone(),
         clients: Arc::clone(&clients),
         counts,
         ca,
@@ -65,10 +69,19 @@ pub async fn run(settings: Settings, stop: CancellationToken) -> Result<()> {
     let mut background = JoinSet::new();
     background.spawn(authorities.run(stopped));
     background.spawn(publish::run(knowledge, clients, published));
+    let (leading, leads) = watch::channel(false);
+    background.spawn(status::run(client.clone(), leads, latest));
+    let candidate = leader::Candidate {
+        namespace: settings.namespace,
+        pod: settings.pod,
+    };
+    let leader = tokio::spawn(leader::run(client, candidate, leading, stop.clone()));
     let served = tokio::try_join!(
         serve::run(settings.listen, services, stop.clone()),
-        monitoring::run(settings.monitoring, monitored, stop),
+        monitoring::run(settings.monitoring, monitored, stop.clone()),
     );
+    stop.cancel();
+    leader.await.context("give the Lease back")?;
     // Watches and background tasks end with their sets, here.
     drop((stopping, background, watches));
     served.map(drop)

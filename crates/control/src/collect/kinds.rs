@@ -125,9 +125,22 @@ where
                 shared.send_if_modified(|all| take(all, event, &rule, &mut relist));
             }
             Ok(None) => return,
-            // The kind's CRD may not be there yet, or the API server may be away.
-            Err(error) => tracing::warn!(kind = ?rule.kind, %error, "watch interrupted"),
+            Err(error) => {
+                tracing::warn!(kind = ?rule.kind, %error, "watch interrupted");
+                if is_unknown_kind(&error) {
+                    // Its definition may come later; there is nothing of it until then.
+                    shared.send_if_modified(|all| all.missing.remove(&rule.kind));
+                }
+            }
         }
+    }
+}
+
+fn is_unknown_kind(error: &watcher::Error) -> bool {
+    match error {
+        watcher::Error::InitialListFailed(kube::Error::Api(status))
+        | watcher::Error::WatchStartFailed(kube::Error::Api(status)) => status.is_not_found(),
+        _ => false, // another crate's enum
     }
 }
 
