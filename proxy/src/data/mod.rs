@@ -22,3 +22,5 @@ pub mod worker;
 
 #[cfg(test)]
 pub(crate) mod test_conn;
+#[cfg(test)]
+pub(crate) mod test_mesh;
