@@ -243,12 +243,11 @@ mod tests {
     #[test]
     fn one_hash_finds_one_host() {
         let group = group(&[1; 5]);
-        for lb in [LoadBalancing::RingHash {
+        let lb = LoadBalancing::RingHash {
             minimum_ring_size: 1024,
-        }] {
-            let first = group.next(lb, Some(42)).unwrap().address();
-            assert!((0..10).all(|_| group.next(lb, Some(42)).unwrap().address() == first));
-        }
+        };
+        let first = group.next(lb, Some(42)).unwrap().address();
+        assert!((0..10).all(|_| group.next(lb, Some(42)).unwrap().address() == first));
     }
 
     #[test]

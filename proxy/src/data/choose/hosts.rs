@@ -50,7 +50,7 @@ impl HostSet {
         shared: &Arc<ClusterState>,
     ) -> Self {
         let mut known = Known::new();
-        let mut by_priority: BTreeMap<u32, Vec<(Option<u32>, Vec<Candidate>)>> = BTreeMap::new();
+        let mut by_priority: BTreeMap<u32, Vec<Weighted>> = BTreeMap::new();
         for locality in localities {
             let candidates = locality.endpoints.iter().map(|endpoint| {
                 let host = host(endpoint, before, cluster, shared);
@@ -102,6 +102,9 @@ impl HostSet {
     }
 }
 
+/// The hosts of one locality and its weight.
+type Weighted = (Option<u32>, Vec<Candidate>);
+
 /// A host with what discovery says of it now.
 struct Candidate {
     member: Member,
@@ -119,7 +122,7 @@ impl Candidate {
 }
 
 impl Priority {
-    fn new(localities: Vec<(Option<u32>, Vec<Candidate>)>) -> (Self, Health) {
+    fn new(localities: Vec<Weighted>) -> (Self, Health) {
         let weighted = localities.iter().any(|(weight, _)| weight.is_some());
         let localities: Vec<_> = if weighted {
             localities

@@ -44,7 +44,7 @@ pub(super) fn shares(priorities: &[Health], panic_threshold: f64) -> Vec<Share> 
     if priorities.iter().all(in_panic) {
         return total_panic(priorities);
     }
-    let normal = available.min(100).max(1);
+    let normal = available.clamp(1, 100);
     let mut left = 100;
     let mut shares: Vec<_> = priorities
         .iter()

@@ -1,5 +1,6 @@
 //! Access logs: Envoy's `%COMMANDS%` compiled once, lines written by a thread that nobody waits for.
 
+mod field;
 mod record;
 mod template;
 mod writer;
