@@ -56,19 +56,31 @@ pub async fn serve(worker: Rc<Worker>, socket: TcpStream, remote: SocketAddr, bo
     let stats = worker.report.listener(&bound.listener.name);
     stats.cx_total.increment();
     stats.cx_active.increment();
-    if let Err(refused) = accepted(&worker, socket, remote, bound, &stats).await {
-        tracing::debug!(%remote, %refused, "connection not served");
+    // Boxed: what only the beginning needs must not stay with every idle connection.
+    match Box::pin(ready(&worker, socket, remote, bound, &stats)).await {
+        Ok(ready) => run(ready, worker).await,
+        Err(refused) => tracing::debug!(%remote, %refused, "connection not served"),
     }
     stats.cx_active.decrement();
 }
 
-async fn accepted(
+/// A connection that may be served, and its upstream if that was needed already.
+type Ready = (Stream, Rc<ConnInfo>, Option<Box<tcp::Connected>>);
+
+async fn run((stream, info, early): Ready, worker: Rc<Worker>) {
+    match info.chain.terminal.clone() {
+        Terminal::Http(hcm) => http::serve(stream, info, hcm, worker).await,
+        Terminal::Tcp(proxy) => Box::pin(tcp::serve(stream, &info, &proxy, &worker, early)).await,
+    }
+}
+
+async fn ready(
     worker: &Rc<Worker>,
     socket: TcpStream,
     remote: SocketAddr,
     bound: Rc<Live>,
     stats: &ListenerStats,
-) -> Result<(), Refused> {
+) -> Result<Ready, Refused> {
     // A peer that has gone already is found out soon enough.
     let _ = socket.set_nodelay(true);
     let mut socket = socket;
@@ -98,16 +110,11 @@ async fn accepted(
         return Err(reset(&socket, Refused::NoChain { listener }));
     };
     let info = arrival.info(chain, drain, &sniffed.detected);
-    let (stream, info) = secured(worker, Plain::new(socket, sniffed.bytes), info, stats).await?;
+    let early = sniffed.early.map(Box::new);
+    let socket = Plain::new(socket, sniffed.bytes);
+    let (stream, info) = secured(worker, socket, info, &sniffed.detected, stats).await?;
     admitted(worker, &stream, &info)?;
-    let info = Rc::new(info);
-    match &info.chain.terminal {
-        Terminal::Http(hcm) => {
-            http::serve(stream, Rc::clone(&info), Arc::clone(hcm), Rc::clone(worker)).await;
-        }
-        Terminal::Tcp(proxy) => tcp::serve(stream, &info, proxy, worker, sniffed.early).await,
-    }
-    Ok(())
+    Ok((stream, Rc::new(info), early))
 }
 
 impl Arrival {
@@ -166,13 +173,15 @@ async fn secured(
     worker: &Worker,
     socket: Plain,
     mut info: ConnInfo,
+    detected: &Detected,
     stats: &ListenerStats,
 ) -> Result<(Stream, ConnInfo), Refused> {
     let chain = Arc::clone(&info.chain);
     let Some(settings) = &chain.tls else {
         return Ok((Stream::Plain(socket), info));
     };
-    let shaken = tls::accept(socket, &chain, settings, worker)
+    let offered = &detected.protocols;
+    let shaken = tls::accept(socket, &chain, settings, offered, worker)
         .await
         .map_err(|error| {
             stats.ssl_error.increment();

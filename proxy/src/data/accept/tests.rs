@@ -1,4 +1,7 @@
-use crate::config::{ChainMatch, Cluster, Direction, Discovery, Listener, Transport};
+use crate::config::{
+    ChainMatch, Cluster, Direction, Discovery, FilterChain, Listener, NetworkFilter, Rbac,
+    RbacAction, RbacRules, Transport,
+};
 use crate::data::drain::Phase;
 use crate::data::test_conn;
 use crate::data::test_mesh::{Proxy, Root, application, cluster, over_mesh_tls, terminating, uri};
@@ -253,6 +256,56 @@ async fn an_open_connection_ends_when_its_chain_is_stopped() {
             socket.write_all(b"goes on").await.unwrap();
             proxy.worker.listeners().advance(Phase::Stopped);
             assert!(matches!(socket.read(&mut [0; 8]).await, Ok(0) | Err(_)));
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_client_that_shares_no_protocol_is_served_without_one() {
+    LocalSet::new()
+        .run_until(async {
+            let root = Root::new();
+            let app = application(b"").await;
+            let server = Some(root.identity("server"));
+            let inbound = Proxy::start(server, strict(), vec![cluster("tcp", app)]);
+            let mut upstream = over_mesh_tls(cluster("tcp", inbound.address), "server");
+            let tls = Arc::get_mut(upstream.tls.as_mut().unwrap()).unwrap();
+            tls.alpn = vec!["postgresql".into()];
+            let client = Some(root.identity("client"));
+            let outbound = Proxy::start(client, tcp_listener(), vec![upstream]);
+            assert_eq!(exchange(&outbound, b"hello").await.unwrap(), b"hello");
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn a_network_policy_refuses_before_the_application_is_dialled() {
+    LocalSet::new()
+        .run_until(async {
+            let app = application(b"hello").await;
+            let rules = RbacRules {
+                action: RbacAction::Allow,
+                policies: Vec::new(),
+            };
+            let rbac = Rbac {
+                rules: Some(rules),
+                shadow: None,
+                shadow_prefix: "".into(),
+            };
+            let chain = FilterChain {
+                filters: vec![NetworkFilter::Rbac(Arc::new(rbac))],
+                ..test_conn::chain("tcp", ChainMatch::default())
+            };
+            let listener = Listener {
+                filter_chains: vec![Arc::new(chain)],
+                ..automatic()
+            };
+            let proxy = Proxy::start(None, listener, vec![cluster("tcp", app)]);
+            let answer = exchange(&proxy, b"\0x").await.unwrap_or_default();
+            assert_eq!(answer, b"");
+            let stats = proxy.metrics.stats();
+            assert_eq!(stats["tcp.tcp.rbac.denied"], 1);
+            assert!(proxy.lines("istio_tcp_connections_opened_total").is_empty());
         })
         .await;
 }

@@ -190,3 +190,66 @@ async fn idle_for(limit: Option<Duration>, meter: &Meter<'_>) {
         tokio::time::sleep_until(due).await;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::{TcpListener, TcpStream};
+
+    async fn sockets() -> (TcpStream, Stream) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let far = TcpStream::connect(listener.local_addr().unwrap())
+            .await
+            .unwrap();
+        (far, listener.accept().await.unwrap().0.into())
+    }
+
+    async fn copy(client: Stream, upstream: Stream, idle: Option<Duration>) -> Ended {
+        let (series, cluster, proxy) = (
+            TcpSeries::default(),
+            ClusterStats::default(),
+            TcpStats::default(),
+        );
+        let meter = Meter::new(&series, &cluster, &proxy);
+        both(client, upstream, idle, &Rc::default(), &meter).await
+    }
+
+    #[tokio::test]
+    async fn nothing_for_too_long_ends_a_connection() {
+        let ((_client, near), (_server, far)) = (sockets().await, sockets().await);
+        assert_eq!(
+            copy(near, far, Some(Duration::from_millis(1))).await,
+            Ended::Idle
+        );
+    }
+
+    #[tokio::test]
+    async fn a_reset_of_one_side_is_a_reset_of_the_other() {
+        let ((client, near), (mut server, far)) = (sockets().await, sockets().await);
+        SockRef::from(&client)
+            .set_linger(Some(Duration::ZERO))
+            .unwrap();
+        drop(client);
+        assert_eq!(copy(near, far, None).await, Ended::ClientBroke);
+        let error = server.read(&mut [0; 1]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+    }
+
+    #[tokio::test]
+    async fn one_direction_ends_without_the_other() {
+        let ((mut client, near), (mut server, far)) = (sockets().await, sockets().await);
+        let copying = copy(near, far, None);
+        let talking = async {
+            client.shutdown().await.unwrap();
+            assert_eq!(server.read(&mut [0; 1]).await.unwrap(), 0);
+            server.write_all(b"late answer").await.unwrap();
+            drop(server);
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            answer
+        };
+        let (ended, answer) = tokio::join!(copying, talking);
+        assert_eq!((ended, &*answer), (Ended::Closed, "late answer"));
+    }
+}

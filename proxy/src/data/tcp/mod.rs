@@ -27,7 +27,7 @@ pub async fn serve(
     info: &ConnInfo,
     proxy: &TcpProxy,
     worker: &Worker,
-    early: Option<Connected>,
+    early: Option<Box<Connected>>,
 ) {
     let books = Books {
         info,
@@ -38,8 +38,9 @@ pub async fn serve(
     let stats = worker.report.tcp_proxy(&proxy.stat_prefix);
     stats.cx_total.increment();
     let connected = match early {
-        Some(connected) => Ok(connected),
-        None => connect(proxy, info, worker).await,
+        Some(connected) => Ok(*connected),
+        // Boxed: a connection that has been made needs no room for making it.
+        None => Box::pin(connect(proxy, info, worker)).await,
     };
     match connected {
         Ok(connected) => books.carry(stream, connected, &stats).await,

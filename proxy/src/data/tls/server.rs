@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(10);
 
 /// Server configurations by chain; the chain is kept, so that its address stays its own.
 #[derive(Debug, Default)]
-pub(super) struct Servers(Cache<usize, (Arc<FilterChain>, Arc<ServerConfig>)>);
+pub(super) struct Servers(Cache<(usize, bool), (Arc<FilterChain>, Arc<ServerConfig>)>);
 
 impl Servers {
     pub(super) fn forget(&self) {
@@ -47,16 +47,20 @@ pub async fn accept(
     socket: Plain,
     chain: &Arc<FilterChain>,
     tls: &TlsServer,
+    offered: &[Arc<str>],
     worker: &Worker,
 ) -> io::Result<Handshake> {
     let identity = worker.secrets.current();
-    let address = Arc::as_ptr(chain).addr();
-    let make = || Ok((Arc::clone(chain), config(tls, identity.as_deref())?));
+    // rustls refuses a client with whom it shares no protocol; Envoy goes on without one.
+    let shared = offered.is_empty() || offered.iter().any(|name| tls.alpn.contains(name));
+    let alpn: &[Arc<str>] = if shared { &tls.alpn } else { &[] };
+    let key = (Arc::as_ptr(chain).addr(), shared);
+    let make = || Ok((Arc::clone(chain), config(tls, alpn, identity.as_deref())?));
     let (_, config) = worker
         .tls
         .servers
         .0
-        .get(address, identity.as_ref(), make)
+        .get(key, identity.as_ref(), make)
         .map_err(io::Error::other)?;
     let stream = tokio::time::timeout(LIMIT, TlsAcceptor::from(config).accept(socket)).await??;
     let state = stream.get_ref().1;
@@ -68,8 +72,12 @@ pub async fn accept(
     })
 }
 
-fn config(tls: &TlsServer, identity: Option<&Identity>) -> Result<Arc<ServerConfig>, Unusable> {
-    let alpn: Vec<&[u8]> = tls.alpn.iter().map(|name| name.as_bytes()).collect();
+fn config(
+    tls: &TlsServer,
+    alpn: &[Arc<str>],
+    identity: Option<&Identity>,
+) -> Result<Arc<ServerConfig>, Unusable> {
+    let alpn: Vec<&[u8]> = alpn.iter().map(|name| name.as_bytes()).collect();
     match (&tls.identity, tls.require_client) {
         (TlsIdentity::Workload, true) => {
             let identity = identity.ok_or(Unusable::NoIdentity)?;
