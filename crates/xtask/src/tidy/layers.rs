@@ -94,7 +94,9 @@ pub(super) struct Graph(BTreeMap<String, BTreeSet<String>>);
 impl Graph {
     /// Asks Cargo.
     pub(super) fn of_the_workspace() -> Result<Self> {
-        let mut cargo = command::words("cargo metadata --format-version 1 --locked --offline");
+        let mut cargo = command::words(
+            "cargo metadata --format-version 1 --locked --filter-platform x86_64-unknown-linux-gnu",
+        );
         let text = command::output(cargo.current_dir(place::repository()))?;
         Self::parse(&serde_json::from_str(&text)?)
             .context("cargo metadata has another form than expected")
