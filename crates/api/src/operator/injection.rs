@@ -59,7 +59,11 @@ pub struct Injection {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reinvocation_policy: Option<ReinvocationPolicy>,
     /// Whether the kubelet's probes go through the proxy; yes if absent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "rewriteAppHTTPProbes",
+        default,
+        skip_serializing_if = "Option::is_none"
+    )]
     pub rewrite_app_http_probes: Option<bool>,
     /// Further parts of injected pods.
     #[serde(default, skip_serializing_if = "Option::is_none")]

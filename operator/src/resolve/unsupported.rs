@@ -1,0 +1,89 @@
+//! Fields that are part of the API but whose machinery is not built yet.
+//!
+//! They are accepted, so that one file can serve today and later, and a condition names them.
+
+use super::paths::read;
+use serde_json::{Value, json};
+
+/// When a field asks for something that does not exist yet.
+enum Asks {
+    /// Whenever it is set.
+    Always,
+    /// Unless it has this value, which is what happens anyway.
+    Unless(Value),
+}
+
+/// Names of the fields of `spec`, as the user wrote it, that do nothing yet.
+pub(super) fn fields(spec: &Value) -> Vec<String> {
+    let from_table = table().into_iter().filter_map(|(path, asks)| {
+        let value = read(spec, path)?;
+        let empty = value.as_array().is_some_and(Vec::is_empty);
+        let asked = match asks {
+            Asks::Always => !empty,
+            Asks::Unless(done) => *value != done,
+        };
+        asked.then(|| path.to_owned())
+    });
+    from_table.chain(other_components(spec)).collect()
+}
+
+fn table() -> Vec<(&'static str, Asks)> {
+    use Asks::{Always, Unless};
+    vec![
+        ("addons.grafana", Always),
+        ("addons.jaeger", Always),
+        ("addons.kiali", Always),
+        ("addons.prometheus.labels", Always),
+        ("addons.prometheus.mode", Unless(json!("Annotations"))),
+        ("allowDowngrade", Unless(json!(false))),
+        ("ca.keyAlgorithm", Unless(json!("ECDSA-P256"))),
+        ("ca.provider", Unless(json!("SelfSigned"))),
+        ("ca.rotation", Always),
+        ("ca.trustDistribution", Unless(json!("ConfigMap"))),
+        ("channel", Unless(json!("None"))),
+        ("components.cni", Always),
+        ("components.egressGateways", Always),
+        ("components.ingressGateways", Always),
+        ("components.injector.k8s.hpaSpec", Always),
+        ("components.injector.k8s.overlays", Always),
+        ("components.pilot.k8s.hpaSpec", Always),
+        ("components.pilot.k8s.overlays", Always),
+        ("dataPlane", Always),
+        ("injection.mechanism", Unless(json!("Webhook"))),
+        ("injection.onOutage", Unless(json!("Block"))),
+        ("injection.outageThreshold", Always),
+        ("management", Unless(json!("Managed"))),
+        ("meshConfig.accessLog.sampling", Unless(json!(100))),
+        ("meshConfig.discoverySelectors", Always),
+        ("meshConfig.tracing", Always),
+        ("proxy.autoTune", Always),
+        (
+            "proxy.lifecycle.exitOnZeroActiveConnections",
+            Unless(json!(true)),
+        ),
+        ("proxy.statusPort", Unless(json!(15021))),
+        ("uninstall.keepCRDs", Unless(json!(true))),
+        ("uninstall.policy", Unless(json!("BlockIfInUse"))),
+        ("updateStrategy", Always),
+        ("values.pilot.traceSampling", Always),
+        ("webhookCertificate.provider", Unless(json!("SelfManaged"))),
+    ]
+}
+
+/// Istio's components that Weft does not have.
+fn other_components(spec: &Value) -> Vec<String> {
+    const OURS: &[&str] = &[
+        "pilot",
+        "injector",
+        "cni",
+        "ingressGateways",
+        "egressGateways",
+    ];
+    let components = read(spec, "components").and_then(Value::as_object);
+    components
+        .into_iter()
+        .flat_map(|components| components.keys())
+        .filter(|name| !OURS.contains(&name.as_str()))
+        .map(|name| format!("components.{name}"))
+        .collect()
+}
