@@ -5,9 +5,34 @@
 //! conditions, events. Must never delete a definition of a kind, a user's object or a certificate
 //! authority, and never write where nothing changed.
 
+pub mod reconcile;
+
+pub mod inspect;
+pub mod world;
+
 pub mod ca;
 pub mod images;
 pub mod object;
+pub mod plan;
 pub mod render;
 pub mod resolve;
 pub mod versions;
+
+pub mod pace;
+pub mod removal;
+pub mod rollout;
+
+pub mod condition;
+pub mod findings;
+pub mod status;
+
+pub mod context;
+pub mod controller;
+pub mod crds;
+pub mod error;
+pub mod leader;
+pub mod metrics;
+pub mod serve;
+pub mod settings;
+
+pub use reconcile::reconcile;

@@ -12,6 +12,8 @@ mod sources;
 mod tests;
 mod unsupported;
 
+pub(crate) use mesh::namespace;
+
 use crate::images::Origin;
 use crate::versions;
 use serde_json::Value;

@@ -1,0 +1,198 @@
+//! Looking at the cluster: reads only.
+
+use crate::ca::{self, Texts};
+use crate::error::Error;
+use crate::object::{Key, key};
+use crate::world::{Namespace, Trouble, World};
+use futures::future::try_join_all;
+use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{
+    ConfigMap, ContainerStatus, Namespace as KubeNamespace, Pod, Secret, Service, ServiceAccount,
+};
+use k8s_openapi::api::policy::v1::PodDisruptionBudget;
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
+use kube::api::ListParams;
+use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
+use kube::{Api, Client, ResourceExt};
+use std::collections::BTreeMap;
+use time::OffsetDateTime;
+use weft_api::labels::{INJECTED, OWNER, REVISION};
+use weft_api::operator::MeshOperator;
+
+/// Kinds of objects that are made for a mesh, but Secrets.
+pub fn kinds() -> Vec<ApiResource> {
+    vec![
+        ApiResource::erase::<MutatingWebhookConfiguration>(&()),
+        ApiResource::erase::<Deployment>(&()),
+        ApiResource::erase::<Service>(&()),
+        ApiResource::erase::<PodDisruptionBudget>(&()),
+        ApiResource::erase::<ConfigMap>(&()),
+        ApiResource::erase::<RoleBinding>(&()),
+        ApiResource::erase::<Role>(&()),
+        ApiResource::erase::<ClusterRoleBinding>(&()),
+        ApiResource::erase::<ClusterRole>(&()),
+        ApiResource::erase::<ServiceAccount>(&()),
+    ]
+}
+
+/// Everything that matters for `mesh`.
+///
+/// # Errors
+/// If the API server does not answer; there is nothing true to report then.
+pub async fn world(kube: &Client, mesh: &MeshOperator) -> Result<World, Error> {
+    let name = mesh.name_any();
+    let namespace = crate::resolve::namespace(&mesh.spec);
+    let namespaces = Api::<KubeNamespace>::all(kube.clone())
+        .list(&ListParams::default())
+        .await?;
+    let (proxies, users) = injected(kube).await?;
+    Ok(World {
+        now: OffsetDateTime::now_utc(),
+        owned: owned(kube, &name).await?,
+        secrets: secrets(kube, &namespace).await?,
+        namespace: state(&namespaces.items, &namespace),
+        namespaces: namespaces
+            .iter()
+            .filter(|n| active(n))
+            .map(ResourceExt::name_any)
+            .collect(),
+        proxies,
+        users,
+        troubles: troubles(kube, &namespace, &name).await?,
+        rival: rival(kube, mesh).await?,
+    })
+}
+
+async fn owned(kube: &Client, mesh: &str) -> Result<BTreeMap<Key, DynamicObject>, Error> {
+    let ours = ListParams::default().labels(&format!("{OWNER}={mesh}"));
+    let lists = kinds().into_iter().map(|resource| {
+        let ours = &ours;
+        async move {
+            let list = Api::<DynamicObject>::all_with(kube.clone(), &resource)
+                .list(ours)
+                .await?;
+            let named = list.items.into_iter().map(|o| (key(&resource.kind, &o), o));
+            Ok::<_, kube::Error>(named.collect::<Vec<_>>())
+        }
+    });
+    Ok(try_join_all(lists).await?.into_iter().flatten().collect())
+}
+
+async fn secrets(kube: &Client, namespace: &str) -> Result<BTreeMap<String, Texts>, Error> {
+    let api = Api::<Secret>::namespaced(kube.clone(), namespace);
+    let mut found = BTreeMap::new();
+    for name in [ca::ISSUER, ca::ROOT, ca::WEBHOOK] {
+        if let Some(secret) = api.get_opt(name).await? {
+            found.insert(name.to_owned(), texts(secret));
+        }
+    }
+    Ok(found)
+}
+
+/// The texts of `secret`; what is not text becomes unreadable text, which is then reported as such.
+fn texts(secret: Secret) -> Texts {
+    let data = secret.data.unwrap_or_default();
+    let text = |bytes: k8s_openapi::ByteString| String::from_utf8_lossy(&bytes.0).into_owned();
+    data.into_iter()
+        .map(|(key, bytes)| (key, text(bytes)))
+        .collect()
+}
+
+fn state(namespaces: &[KubeNamespace], name: &str) -> Namespace {
+    match namespaces
+        .iter()
+        .find(|namespace| namespace.name_any() == name)
+    {
+        None => Namespace::Absent,
+        Some(namespace) if active(namespace) => Namespace::Active,
+        Some(_) => Namespace::Terminating,
+    }
+}
+
+fn active(namespace: &KubeNamespace) -> bool {
+    namespace.metadata.deletion_timestamp.is_none()
+}
+
+/// Injected pods by revision and by namespace; finished ones need no mesh any more.
+async fn injected(
+    kube: &Client,
+) -> Result<(BTreeMap<String, usize>, BTreeMap<String, usize>), Error> {
+    let marked = ListParams::default()
+        .labels(&format!("{INJECTED}=true"))
+        .fields("status.phase!=Succeeded,status.phase!=Failed");
+    let pods = Api::<Pod>::all(kube.clone()).list_metadata(&marked).await?;
+    let (mut revisions, mut namespaces) = (BTreeMap::new(), BTreeMap::new());
+    for pod in &pods.items {
+        *revisions.entry(revision(pod)).or_default() += 1;
+        *namespaces
+            .entry(pod.namespace().unwrap_or_default())
+            .or_default() += 1;
+    }
+    Ok((revisions, namespaces))
+}
+
+/// The revision of an injected pod: its label, else what the injector wrote into its annotation.
+fn revision(pod: &PartialObjectMeta<Pod>) -> String {
+    if let Some(label) = pod.labels().get(REVISION) {
+        return label.clone();
+    }
+    let status = pod.annotations().get(weft_api::labels::STATUS);
+    let status = status.and_then(|text| serde_json::from_str::<serde_json::Value>(text).ok());
+    let revision = status
+        .as_ref()
+        .and_then(|status| status["revision"].as_str());
+    revision.unwrap_or_default().to_owned()
+}
+
+async fn troubles(kube: &Client, namespace: &str, mesh: &str) -> Result<Vec<Trouble>, Error> {
+    let ours = ListParams::default().labels(&format!("{OWNER}={mesh}"));
+    let pods = Api::<Pod>::namespaced(kube.clone(), namespace)
+        .list(&ours)
+        .await?;
+    Ok(pods.iter().flat_map(pod_troubles).collect())
+}
+
+fn pod_troubles(pod: &Pod) -> Vec<Trouble> {
+    let statuses = pod
+        .status
+        .as_ref()
+        .and_then(|status| status.container_statuses.as_ref());
+    let trouble = |status: &ContainerStatus| trouble(&pod.name_any(), status);
+    statuses.into_iter().flatten().filter_map(trouble).collect()
+}
+
+/// What Kubernetes says of a container that waits for something that does not come by itself.
+fn trouble(pod: &str, status: &ContainerStatus) -> Option<Trouble> {
+    const IMAGE: &[&str] = &[
+        "ErrImagePull",
+        "ImagePullBackOff",
+        "ErrImageNeverPull",
+        "InvalidImageName",
+    ];
+    const FAILING: &[&str] = &[
+        "CrashLoopBackOff",
+        "CreateContainerConfigError",
+        "CreateContainerError",
+        "RunContainerError",
+    ];
+    let waiting = status.state.as_ref()?.waiting.as_ref()?;
+    let reason = waiting.reason.as_deref()?;
+    let image = IMAGE.contains(&reason);
+    (image || FAILING.contains(&reason)).then(|| Trouble {
+        image,
+        text: format!("pod {pod}: {reason} of image {}", status.image),
+    })
+}
+
+/// The MeshOperator that was there before `mesh`, if there is one.
+async fn rival(kube: &Client, mesh: &MeshOperator) -> Result<Option<String>, Error> {
+    let all = Api::<MeshOperator>::all(kube.clone())
+        .list(&ListParams::default())
+        .await?;
+    let age = |mesh: &MeshOperator| (mesh.metadata.creation_timestamp.clone(), mesh.name_any());
+    let oldest = all.items.iter().min_by_key(|mesh| age(mesh));
+    Ok(oldest
+        .map(ResourceExt::name_any)
+        .filter(|name| *name != mesh.name_any()))
+}

@@ -1,0 +1,171 @@
+//! One pass over one MeshOperator.
+
+use crate::condition::{Finding, Kind, Reason};
+use crate::context::Context;
+use crate::error::Error;
+use crate::plan::{self, Plan};
+use crate::removal::{self, FINALIZER, Step};
+use crate::rollout::{self, Outcome};
+use crate::world::World;
+use crate::{findings, inspect, status};
+use k8s_openapi::api::core::v1::Secret;
+use kube::api::{Patch, PatchParams};
+use kube::core::ApiResource;
+use kube::runtime::controller::Action;
+use kube::runtime::events::EventType;
+use kube::{Api, ResourceExt};
+use serde_json::json;
+use std::sync::Arc;
+use std::time::Duration;
+use weft_api::operator::MeshOperator;
+
+/// Certificates age without any event, so that everything is looked at now and then.
+const RECHECK: Duration = Duration::from_secs(60);
+/// While something is on its way.
+const SOON: Duration = Duration::from_secs(5);
+
+/// Moves the cluster one step towards `mesh.spec`. Level-triggered: safe to call at any time.
+///
+/// # Errors
+/// If the API server does not answer; nothing is reported then, because nothing is known.
+pub async fn reconcile(mesh: Arc<MeshOperator>, cx: Arc<Context>) -> Result<Action, Error> {
+    let world = inspect::world(&cx.kube, &mesh).await?;
+    if mesh.metadata.deletion_timestamp.is_some() {
+        return remove(&mesh, &cx, &world).await;
+    }
+    if !mesh
+        .finalizers()
+        .iter()
+        .any(|finalizer| finalizer == FINALIZER)
+    {
+        set_finalizers(&mesh, &cx, |finalizers| {
+            finalizers.push(FINALIZER.to_owned())
+        })
+        .await?;
+    }
+    bring(&mesh, &cx, &world, None).await
+}
+
+/// Plans, writes, reports; `extra` is reported as well.
+async fn bring(
+    mesh: &MeshOperator,
+    cx: &Context,
+    world: &World,
+    extra: Option<Finding>,
+) -> Result<Action, Error> {
+    let planned = plan::next(mesh, world, &cx.own_image);
+    let (plan, outcome, mut found) = match planned {
+        Err(refusal) => (None, None, findings::of_refusal(&refusal)),
+        Ok(plan) => {
+            let outcome = write(mesh, cx, &plan, world).await;
+            let found = findings::of_plan(&plan, outcome.as_ref(), world);
+            (Some(plan), outcome, found)
+        }
+    };
+    found.extend(extra);
+    let status = status::compose(mesh, plan.as_ref(), &found, world);
+    let told = status::publish(&cx.kube, mesh, &status).await?;
+    if told {
+        cx.tell_changes(mesh, &found).await;
+    }
+    let writes = outcome.map_or(0, |outcome| outcome.written.len());
+    cx.metrics.passed(writes + usize::from(told));
+    let settled = found
+        .iter()
+        .any(|finding| finding.reason == Reason::Settled);
+    Ok(Action::requeue(if settled { RECHECK } else { SOON }))
+}
+
+async fn write(mesh: &MeshOperator, cx: &Context, plan: &Plan, world: &World) -> Option<Outcome> {
+    if mesh.spec.paused == Some(true) {
+        return None;
+    }
+    let outcome = rollout::apply(&cx.kube, plan, world, &cx.pace).await;
+    for key in &outcome.written {
+        tracing::info!(object = %key, "written");
+    }
+    for failure in &outcome.failures {
+        tracing::warn!(%failure, "not written");
+    }
+    Some(outcome)
+}
+
+async fn remove(mesh: &MeshOperator, cx: &Context, world: &World) -> Result<Action, Error> {
+    if !mesh
+        .finalizers()
+        .iter()
+        .any(|finalizer| finalizer == FINALIZER)
+    {
+        return Ok(Action::await_change());
+    }
+    match removal::next(mesh, world, &ApiResource::erase::<Secret>(&())) {
+        // What pods need is kept as it should be until they need it no more.
+        Step::Refuse(users) => bring(mesh, cx, world, Some(findings::in_use(&users))).await,
+        Step::Delete(doomed) => {
+            for (resource, key) in &doomed {
+                tracing::info!(object = %key, "deleted");
+                rollout::delete(&cx.kube, resource, key).await?;
+            }
+            let text = format!("{} objects are being deleted", doomed.len());
+            let found = [Finding::no(Kind::Removed, Reason::Removing, text)];
+            let status = status::compose(mesh, None, &found, world);
+            status::publish(&cx.kube, mesh, &status).await?;
+            Ok(Action::requeue(Duration::from_secs(1)))
+        }
+        Step::Finish { kept, left } => {
+            tell_end(mesh, cx, (&kept, &left)).await;
+            set_finalizers(mesh, cx, |all| {
+                all.retain(|finalizer| finalizer != FINALIZER)
+            })
+            .await?;
+            Ok(Action::await_change())
+        }
+    }
+}
+
+/// Names what stays.
+async fn tell_end(
+    mesh: &MeshOperator,
+    cx: &Context,
+    (kept, left): (&[String], &[crate::object::Key]),
+) {
+    if !kept.is_empty() {
+        let namespace = crate::resolve::namespace(&mesh.spec);
+        let note = format!(
+            "Secrets {} stay in namespace {namespace}, for the next mesh; so do the definitions of all kinds",
+            kept.join(", ")
+        );
+        cx.tell(mesh, EventType::Normal, ("Removed", &note)).await;
+    }
+    if !left.is_empty() {
+        let names: Vec<String> = left.iter().map(ToString::to_string).collect();
+        let note = format!(
+            "these objects are still there after the longest time: {}",
+            names.join(", ")
+        );
+        cx.tell(mesh, EventType::Warning, ("RemovalIncomplete", &note))
+            .await;
+    }
+}
+
+/// Changes the finalizers, unless somebody else has changed the object meanwhile.
+async fn set_finalizers(
+    mesh: &MeshOperator,
+    cx: &Context,
+    change: impl FnOnce(&mut Vec<String>),
+) -> Result<(), Error> {
+    let mut finalizers = mesh.finalizers().to_vec();
+    change(&mut finalizers);
+    let patch = json!({"metadata": {
+        "finalizers": finalizers,
+        "resourceVersion": mesh.metadata.resource_version,
+    }});
+    let api = Api::<MeshOperator>::all(cx.kube.clone());
+    api.patch(
+        &mesh.name_any(),
+        &PatchParams::default(),
+        &Patch::Merge(&patch),
+    )
+    .await?;
+    Ok(())
+}
