@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBinding};
 use kube::api::ListParams;
-use kube::core::{ApiResource, DynamicObject, PartialObjectMeta};
+use kube::core::{ApiResource, DynamicObject, PartialObjectMeta, TypeMeta};
 use kube::{Api, Client, ResourceExt};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
@@ -72,7 +72,16 @@ async fn owned(kube: &Client, mesh: &str) -> Result<BTreeMap<Key, DynamicObject>
             let list = Api::<DynamicObject>::all_with(kube.clone(), &resource)
                 .list(ours)
                 .await?;
-            let named = list.items.into_iter().map(|o| (key(&resource.kind, &o), o));
+            // The items of a list do not say their kind, which what is wanted of them does.
+            let types = Some(TypeMeta {
+                api_version: resource.api_version.clone(),
+                kind: resource.kind.clone(),
+            });
+            let typed = list.items.into_iter().map(|o| DynamicObject {
+                types: types.clone(),
+                ..o
+            });
+            let named = typed.map(|o| (key(&resource.kind, &o), o));
             Ok::<_, kube::Error>(named.collect::<Vec<_>>())
         }
     });
