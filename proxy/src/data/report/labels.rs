@@ -171,6 +171,9 @@ impl Labels<'_> {
     }
 }
 
+/// Longer values are cut. Kubernetes allows 253 characters for the longest of names.
+const LONGEST_VALUE: usize = 512;
+
 /// A label set being written.
 #[derive(Default)]
 struct Text(String);
@@ -201,8 +204,9 @@ impl Text {
         self.add("destination_cluster", &workload.cluster);
     }
 
-    /// An empty value is Istio's `unknown`.
+    /// An empty value is Istio's `unknown`. Peers choose values, so that they are cut.
     fn add(&mut self, name: &str, value: &str) {
+        let value = &value[..value.floor_char_boundary(LONGEST_VALUE)];
         let value = if value.is_empty() { "unknown" } else { value };
         self.raw(name, &Escaped(value));
     }

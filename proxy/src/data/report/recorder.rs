@@ -14,6 +14,9 @@ use std::sync::Arc;
 /// Entries of each cache; a full one is emptied and fills again.
 const MOST_CACHED: usize = 4096;
 
+/// The longest description of a workload that is kept; a stranger could send longer ones for ever.
+const LONGEST_KEPT: usize = 4096;
+
 /// Counts for one worker.
 #[derive(Debug)]
 pub struct Recorder {
@@ -157,6 +160,9 @@ impl Recorder {
         encoded: &[u8],
         decode: impl FnOnce(&[u8]) -> Workload,
     ) -> Arc<Workload> {
+        if encoded.len() > LONGEST_KEPT {
+            return Arc::new(decode(encoded));
+        }
         let mut workloads = self.workloads.borrow_mut();
         if let Some(known) = workloads.get(encoded) {
             return Arc::clone(known);
