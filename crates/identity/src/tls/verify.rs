@@ -14,6 +14,7 @@ use rustls::{
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use webpki::{EndEntityCert, KeyUsage};
+use x509_parser::extensions::ExtendedKeyUsage;
 
 /// id-kp-serverAuth and id-kp-clientAuth, DER bodies (RFC 5280 §4.2.1.12).
 const SERVER_AUTH: &[u8] = &[0x2b, 6, 1, 5, 5, 7, 3, 1];
@@ -65,6 +66,9 @@ pub enum Untrusted {
     /// A key usage that forbids signatures, and so TLS.
     #[error("the peer's certificate may not be used for digital signatures")]
     KeyUsage,
+    /// A leaf that is not for this end of a connection.
+    #[error("the peer's certificate is not for this purpose; it needs serverAuth and clientAuth")]
+    Purpose,
     /// A certificate that webpki let through but that cannot be read.
     #[error(transparent)]
     Unreadable(#[from] InvalidIdentity),
@@ -102,7 +106,8 @@ impl Check {
                     &self.roots.roots,
                     intermediates,
                     now,
-                    KeyUsage::required(self.usage),
+                    // Signing certificates such as Istio's `cacerts` have no extended key usage.
+                    KeyUsage::required_if_present(self.usage),
                     None,
                     None,
                 )
@@ -122,6 +127,14 @@ impl Check {
             .is_ok_and(|usage| usage.is_none_or(|u| u.value.digital_signature()));
         if !signs {
             return Err(Untrusted::KeyUsage);
+        }
+        let purpose = leaf.extended_key_usage().ok().flatten();
+        let fits = |of: &ExtendedKeyUsage<'_>| match self.usage == CLIENT_AUTH {
+            true => of.client_auth,
+            false => of.server_auth,
+        };
+        if !purpose.is_some_and(|purpose| fits(purpose.value)) {
+            return Err(Untrusted::Purpose);
         }
         let names = cert::names(&leaf)?;
         let &[uri] = &names.uris[..] else {
@@ -259,5 +272,51 @@ impl ServerCertVerifier for MeshServerVerifier {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.check.algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair, SanType};
+    use rcgen::{DnType, ExtendedKeyUsagePurpose as Purpose};
+
+    #[test]
+    fn a_leaf_says_its_purpose_and_its_ca_need_not() {
+        let table: [(&[Purpose], bool, bool); 4] = [
+            // purposes, is a client, is a server
+            (&[Purpose::ClientAuth, Purpose::ServerAuth], true, true),
+            (&[Purpose::ServerAuth], false, true),
+            (&[Purpose::ClientAuth], true, false),
+            (&[], false, false),
+        ];
+        for (purposes, client, server) in table {
+            assert_eq!(accepted(purposes, CLIENT_AUTH), client, "{purposes:?}");
+            assert_eq!(accepted(purposes, SERVER_AUTH), server, "{purposes:?}");
+        }
+    }
+
+    /// Whether a leaf of these purposes is accepted, by way of an intermediate that names none.
+    fn accepted(purposes: &[Purpose], usage: &'static [u8]) -> bool {
+        let ca = |name: &str| {
+            let mut params = CertificateParams::default();
+            params.distinguished_name.push(DnType::CommonName, name);
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+            params
+        };
+        let key = || KeyPair::generate().unwrap();
+        let root = CertifiedIssuer::self_signed(ca("root"), key()).unwrap();
+        let signing = CertifiedIssuer::signed_by(ca("signing"), key(), &root).unwrap();
+        let mut leaf = CertificateParams::default();
+        let name = "spiffe://td/ns/shop/sa/cart".try_into().unwrap();
+        leaf.subject_alt_names = vec![SanType::URI(name)];
+        leaf.extended_key_usages = purposes.to_vec();
+        let leaf = leaf.signed_by(&key(), &signing).unwrap();
+        let mut roots = RootCertStore::empty();
+        roots.add(root.der().clone()).unwrap();
+        let check = Check::new(Arc::new(roots), Peers::of("td".parse().unwrap()), usage);
+        check
+            .peer(leaf.der(), &[signing.der().clone()], UnixTime::now())
+            .is_ok()
     }
 }
