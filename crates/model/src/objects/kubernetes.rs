@@ -221,6 +221,8 @@ impl From<&discovery::Endpoint> for SliceEndpoint {
 pub struct Pod {
     /// Namespace and name.
     pub key: Key,
+    /// Kubernetes' own id of it: another pod of the same name has another.
+    pub uid: String,
     /// Labels.
     pub labels: BTreeMap<String, String>,
     /// Addresses; of several families if the cluster has them.
@@ -260,6 +262,7 @@ impl From<&core::Pod> for Pod {
             .find(|o| o.controller == Some(true));
         Self {
             key: key(&pod.metadata),
+            uid: pod.metadata.uid.clone().unwrap_or_default(),
             labels: pod.metadata.labels.clone().unwrap_or_default(),
             ips: addresses(&ips),
             service_account: spec
