@@ -117,8 +117,13 @@ impl Authorities {
             serde_json::from_str(&discovery).context("the OpenID configuration is not JSON")?;
         let keys = self.read("/openid/v1/jwks").await?;
         let authority = Authority::new(issuer, &keys).context("not a JSON Web Key Set")?;
-        *self.current.write().await = Some(authority);
+        self.learn(authority).await;
         Ok(())
+    }
+
+    /// Puts other keys in force.
+    pub(crate) async fn learn(&self, authority: Authority) {
+        *self.current.write().await = Some(authority);
     }
 
     async fn read(&self, path: &str) -> Result<String> {

@@ -3,6 +3,7 @@
 use super::{Worlds, world};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::watch;
 use weft_model::{Node, Problem, Snapshot};
 use weft_xds::World;
@@ -83,9 +84,17 @@ impl Clients {
         self.locked().connected.values().cloned().collect()
     }
 
-    /// Lets every stream end, so that proxies go to another replica.
-    pub fn dismiss(&self) {
-        self.locked().connected.clear();
+    /// Lets every stream end within `spread`, so that proxies go to another replica.
+    pub async fn dismiss(&self, spread: Duration) {
+        let mut left = u32::try_from(self.locked().connected.len()).unwrap_or(u32::MAX);
+        let pause = spread / left.max(1);
+        // Dropping a client's world is what ends its stream.
+        while self.locked().connected.pop_first().is_some() {
+            left = left.saturating_sub(1);
+            if left > 0 {
+                tokio::time::sleep(pause).await;
+            }
+        }
     }
 
     /// Tells every proxy whose world has changed; gives what could not be translated.

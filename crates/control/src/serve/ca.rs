@@ -17,10 +17,14 @@ use tonic_prost::ProstCodec;
 use weft_ca::{Caller, Checked, Refused};
 use weft_identity::TrustDomain;
 use weft_model::Key;
+use weft_model::objects::Pod;
 use weft_proto::istio::{CREATE_CERTIFICATE, IstioCertificateRequest, IstioCertificateResponse};
 
 /// Life of a certificate when the settings name none that can be read.
 const DEFAULT_TTL: Duration = Duration::from_secs(24 * 3600);
+
+/// How far the watch of pods may be behind the token of a new pod.
+const WATCH_LAG: Duration = Duration::from_secs(2);
 
 /// The service; cheap to clone.
 #[derive(Clone, Debug)]
@@ -84,7 +88,7 @@ impl Ca {
         let token = bearer(request).ok_or(Refused::NoToken)?;
         let now = SystemTime::now();
         let caller = self.authorities.authenticate(token, now).await?;
-        self.check_pod(&caller)?;
+        self.check_pod(&caller).await?;
         let (domain, longest) = self.settings()?;
         let asked = request.get_ref();
         let checked = Checked::new(&asked.csr, &caller.id(&domain))?;
@@ -99,31 +103,25 @@ impl Ca {
             .chain)
     }
 
-    /// The pod must be there and run as the token says. A pod that the watch has not brought yet is
-    /// believed: its token is bound to it and was signed by the API server moments ago.
-    fn check_pod(&self, caller: &Caller) -> Result<(), Refused> {
-        let knowledge = self.knowledge.borrow();
+    /// Waits a moment for the watch to bring a pod that was made just now.
+    async fn check_pod(&self, caller: &Caller) -> Result<(), Refused> {
+        let mut knowledge = self.knowledge.clone();
         let key = Key::new(caller.namespace.as_str(), &*caller.pod.name);
-        let Some(pod) = knowledge.objects.pods.get(&key) else {
+        let known = knowledge
+            .wait_for(|all| vouch(all.objects.pods.get(&key).map(|pod| &**pod), caller).is_ok());
+        if tokio::time::timeout(WATCH_LAG, known)
+            .await
+            .is_ok_and(|known| known.is_ok())
+        {
             return Ok(());
-        };
-        let (namespace, pod_name) = (key.namespace.clone(), key.name.clone());
-        if pod.finished {
-            return Err(Refused::PodGone {
-                namespace,
-                pod: pod_name,
+        }
+        let knowledge = self.knowledge.borrow();
+        if !knowledge.is_complete() {
+            return Err(Refused::NoCa {
+                reason: "the pods of the cluster are not known yet".into(),
             });
         }
-        let service_account = caller.service_account.as_str();
-        if pod.service_account == service_account {
-            return Ok(());
-        }
-        let service_account = service_account.to_owned();
-        Err(Refused::OtherAccount {
-            namespace,
-            pod: pod_name,
-            service_account,
-        })
+        vouch(knowledge.objects.pods.get(&key).map(|pod| &**pod), caller)
     }
 
     fn settings(&self) -> Result<(TrustDomain, Duration), Refused> {
@@ -137,6 +135,24 @@ impl Ca {
             })?;
         let ttl = weft_model::duration::parse(&settings.workload_cert_ttl);
         Ok((domain, ttl.unwrap_or(DEFAULT_TTL)))
+    }
+}
+
+/// The pod that the token is bound to must be there, be that very one, and run as the token says.
+fn vouch(pod: Option<&Pod>, caller: &Caller) -> Result<(), Refused> {
+    let namespace = caller.namespace.to_string();
+    let name = caller.pod.name.clone();
+    match pod.filter(|pod| pod.uid == caller.pod.uid && !pod.finished) {
+        None => Err(Refused::PodGone {
+            namespace,
+            pod: name,
+        }),
+        Some(pod) if pod.service_account == caller.service_account.as_str() => Ok(()),
+        Some(_) => Err(Refused::OtherAccount {
+            namespace,
+            pod: name,
+            service_account: caller.service_account.to_string(),
+        }),
     }
 }
 

@@ -64,11 +64,11 @@ impl Identities {
         let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
         self.refresh(&mut made);
         let stale = |serving: &Serving| serving.renew_at <= now || serving.domains != domains;
-        if made.server.as_ref().is_none_or(stale) {
-            made.server = made
-                .signer
-                .as_ref()
-                .and_then(|signer| self.serving(signer, domains, now));
+        if made.server.as_ref().is_none_or(stale)
+            && let Some(signer) = made.signer.clone()
+            && let Some(serving) = self.serving(&signer, domains, now)
+        {
+            made.server = Some(serving);
         }
         made.server
             .as_ref()
@@ -81,7 +81,6 @@ impl Identities {
         if material == made.material && (made.signer.is_some() || material.is_some()) {
             return;
         }
-        made.server = None;
         let loaded = match &material {
             Some(material) => {
                 Signer::load(material, SystemTime::now()).map_err(|error| error.to_string())
@@ -90,7 +89,11 @@ impl Identities {
         };
         made.material = material;
         (made.signer, made.fault) = match loaded {
-            Ok(signer) => (Some(Arc::new(signer)), String::new()),
+            Ok(signer) => {
+                made.server = None;
+                (Some(Arc::new(signer)), String::new())
+            }
+            // Nothing is signed, but who has a certificate is still served, with the last good one.
             Err(fault) => {
                 tracing::error!(%fault, "the CA cannot sign");
                 (None, fault)

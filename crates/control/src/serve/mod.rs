@@ -7,6 +7,8 @@ mod ca;
 mod connection;
 mod identity;
 mod source;
+#[cfg(test)]
+mod tests;
 
 pub use ca::{Answers, Ca};
 pub use identity::Identities;
@@ -30,6 +32,8 @@ use weft_xds::server::Server as Ads;
 const HANDSHAKE: Duration = Duration::from_secs(10);
 /// So that a peer that vanished is noticed.
 const KEEPALIVE: Duration = Duration::from_secs(30);
+/// Time over which streams end at a shutdown, so that not all proxies go to the other replica at once.
+const SPREAD: Duration = Duration::from_secs(5);
 /// Pause after an accept that failed for want of descriptors.
 const BREATH: Duration = Duration::from_millis(100);
 
@@ -46,7 +50,7 @@ pub struct Services {
     pub clients: Arc<Clients>,
 }
 
-/// Serves until `stop`, then lets streams end.
+/// Listens on `address` and serves until `stop`.
 ///
 /// # Errors
 /// When the address cannot be bound.
@@ -54,6 +58,11 @@ pub async fn run(address: SocketAddr, services: Services, stop: CancellationToke
     let listener = TcpListener::bind(address)
         .await
         .with_context(|| format!("listen on {address}; is another program there?"))?;
+    serve(listener, services, stop).await
+}
+
+/// Serves until `stop`, then lets streams end, one after another.
+async fn serve(listener: TcpListener, services: Services, stop: CancellationToken) -> Result<()> {
     let (sender, connections) = mpsc::channel(64);
     let accepting = tokio::spawn(accept(listener, services.identities, sender, stop.clone()));
     let clients = services.clients;
@@ -64,7 +73,7 @@ pub async fn run(address: SocketAddr, services: Services, stop: CancellationToke
         .add_service(services.ca)
         .serve_with_incoming_shutdown(ReceiverStream::new(connections), async move {
             stop.cancelled().await;
-            clients.dismiss();
+            clients.dismiss(SPREAD).await;
         })
         .await;
     accepting.abort();
