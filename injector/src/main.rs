@@ -3,7 +3,6 @@
 use anyhow::{Context, Result};
 use clap::Parser;
 use std::net::SocketAddr;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -16,8 +15,6 @@ use weft_injector::admission::{App, monitoring_router, router};
 use weft_injector::metrics::Metrics;
 use weft_injector::watch;
 
-/// How often the certificate's files are compared; the kubelet itself needs up to a minute.
-const CERTIFICATE_PERIOD: Duration = Duration::from_secs(5);
 /// How long reviews are still taken after SIGTERM, until every API server has heard of it.
 const LAME_DUCK: Duration = Duration::from_secs(5);
 /// How long reviews in flight may then take.
@@ -34,9 +31,6 @@ struct Settings {
     /// Namespace of the mesh.
     #[arg(long, env = "POD_NAMESPACE", default_value = "weft-system")]
     namespace: String,
-    /// Directory with tls.crt and tls.key.
-    #[arg(long, env = "WEFT_TLS_DIR", default_value = "/etc/weft/tls")]
-    tls_dir: PathBuf,
     /// Address of the webhook.
     #[arg(long, env = "WEFT_LISTEN", default_value = "[::]:15017")]
     listen: SocketAddr,
@@ -58,22 +52,29 @@ async fn main() -> Result<()> {
     rustls::crypto::aws_lc_rs::default_provider()
         .install_default()
         .ok();
-    let certificate = Arc::new(Certificate::load(&settings.tls_dir)?);
     let client = kube::Client::try_default()
         .await
         .context("no way to the API server is configured")?;
-    let metrics = Arc::new(Metrics::default());
-    let (world, watches) = watch::world(client, &settings.namespace, metrics.clone());
+    let (metrics, certificate) = (
+        Arc::new(Metrics::default()),
+        Arc::new(Certificate::default()),
+    );
+    let (world, watches) = watch::world(client);
+    let watches = watches.run(
+        settings.namespace.clone(),
+        certificate.clone(),
+        metrics.clone(),
+    );
     let app = Arc::new(App {
-        world: world.clone(),
+        world,
+        certificate,
         metrics,
         ending: AtomicBool::new(false),
     });
 
     let stop = CancellationToken::new();
-    let watching = tokio::spawn(watches.run(world));
-    let reloading = tokio::spawn(reload(certificate.clone()));
-    let mut serving = tokio::spawn(serve(settings, app.clone(), certificate, stop.clone()));
+    let watching = tokio::spawn(watches);
+    let mut serving = tokio::spawn(serve(settings, app.clone(), stop.clone()));
     tokio::select! {
         ended = &mut serving => return ended.context("the server panicked")?,
         signal = told_to_end() => signal?,
@@ -83,7 +84,6 @@ async fn main() -> Result<()> {
     stop.cancel();
     let served = tokio::time::timeout(DRAIN_LIMIT, serving).await;
     watching.abort();
-    reloading.abort();
     served
         .context("reviews in flight took too long")?
         .context("the server panicked")?
@@ -99,18 +99,16 @@ async fn told_to_end() -> Result<()> {
     Ok(())
 }
 
-async fn serve(
-    settings: Settings,
-    app: Arc<App>,
-    certificate: Arc<Certificate>,
-    stop: CancellationToken,
-) -> Result<()> {
+async fn serve(settings: Settings, app: Arc<App>, stop: CancellationToken) -> Result<()> {
     let bind = |address| async move {
         TcpListener::bind(address)
             .await
             .with_context(|| format!("{address} cannot be listened on"))
     };
-    let webhook = TlsListener::new(bind(settings.listen).await?, server_config(certificate))?;
+    let webhook = TlsListener::new(
+        bind(settings.listen).await?,
+        server_config(app.certificate.clone()),
+    )?;
     let monitoring = bind(settings.monitoring).await?;
     tracing::info!(
         "reviews on {}, health on {}",
@@ -123,16 +121,4 @@ async fn serve(
         .with_graceful_shutdown(stop.cancelled_owned());
     tokio::try_join!(webhook, monitoring)?;
     Ok(())
-}
-
-async fn reload(certificate: Arc<Certificate>) {
-    let mut tick = tokio::time::interval(CERTIFICATE_PERIOD);
-    loop {
-        tick.tick().await;
-        match certificate.reload() {
-            Ok(false) => {}
-            Ok(true) => tracing::info!("new certificate in use"),
-            Err(e) => tracing::warn!("the last good certificate stays in use: {e}"),
-        }
-    }
 }

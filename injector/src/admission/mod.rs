@@ -32,6 +32,8 @@ const BODY_LIMIT: usize = 3 * 1024 * 1024;
 pub struct App {
     /// What is known of the cluster.
     pub world: Arc<World>,
+    /// The webhook's certificate.
+    pub certificate: Arc<tls::Certificate>,
     /// Counters.
     pub metrics: Arc<Metrics>,
     /// Set when the program is told to end, so that no more reviews are sent here.
@@ -67,10 +69,10 @@ async fn ready(State(app): State<Arc<App>>) -> Response {
     let unready = |why: &'static str| (StatusCode::SERVICE_UNAVAILABLE, why).into_response();
     if app.ending.load(Ordering::Relaxed) {
         unready("ending\n")
+    } else if !app.certificate.is_there() {
+        unready("waiting for Secret weft-injector-tls, which the operator writes\n")
     } else if app.world.settings().is_none() {
-        unready(
-            "waiting for key settings.yaml of ConfigMap weft-injection, which the operator writes\n",
-        )
+        unready("waiting for ConfigMap weft-injection, which the operator writes\n")
     } else {
         "ok\n".into_response()
     }

@@ -1,7 +1,7 @@
-//! The webhook's certificate, read again whenever its files change.
+//! The webhook's certificate, replaced while connections go on.
 //!
-//! The operator rotates the Secret with an overlap of roots, so a replica may take up the new pair
-//! at any time. A pair that does not fit is reported and the last good one stays.
+//! The operator rotates the Secret with an overlap of authorities, so a replica may take up the new
+//! pair at any time. A pair that does not fit is refused and the last good one stays.
 
 use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
@@ -9,73 +9,46 @@ use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
-use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// Why the certificate cannot be used.
+/// A pair that cannot be used.
 #[derive(Debug, thiserror::Error)]
-pub enum InvalidCertificate {
-    /// A file of the directory.
-    #[error("{path} is not readable: {source}; mount the Secret weft-injector-tls there")]
-    File {
-        /// Its path.
-        path: PathBuf,
-        /// Why.
-        source: std::io::Error,
-    },
-    /// The files' content.
-    #[error(
-        "tls.crt and tls.key in {dir} are no PEM certificate and key: {reason}; delete the Secret weft-injector-tls and the operator makes a new one"
-    )]
-    Content {
-        /// The directory.
-        dir: PathBuf,
-        /// Why.
-        reason: String,
-    },
-}
+#[error(
+    "tls.crt and tls.key of Secret weft-injector-tls are no PEM certificate and key that fit: {0}; delete the Secret and the operator makes a new one"
+)]
+pub struct InvalidCertificate(String);
 
-/// A pair of files and the certificate read from them.
-#[derive(Debug)]
+/// The certificate in use; none until the first one has been read, and handshakes fail so long.
+#[derive(Debug, Default)]
 pub struct Certificate {
-    dir: PathBuf,
-    current: RwLock<Loaded>,
+    current: RwLock<Option<Loaded>>,
 }
 
 #[derive(Clone, Debug)]
 struct Loaded {
-    files: [Vec<u8>; 2],
+    chain: Vec<CertificateDer<'static>>,
     key: Arc<CertifiedKey>,
 }
 
 impl Certificate {
-    /// Reads `tls.crt` and `tls.key` of `dir`.
+    /// Takes the pair into use, both in PEM; tells whether it is another one than before.
     ///
     /// # Errors
-    /// If they are missing or do not fit.
-    pub fn load(dir: &Path) -> Result<Self, InvalidCertificate> {
-        let loaded = parse(dir, read(dir)?)?;
-        Ok(Self {
-            dir: dir.to_owned(),
-            current: RwLock::new(loaded),
-        })
+    /// If the two are unreadable or do not fit; the last good pair stays in use.
+    pub fn replace(&self, chain: &[u8], key: &[u8]) -> Result<bool, InvalidCertificate> {
+        let loaded = parse(chain, key)?;
+        let mut current = self.current.write().unwrap_or_else(PoisonError::into_inner);
+        let is_new = current.as_ref().is_none_or(|old| old.chain != loaded.chain);
+        *current = Some(loaded);
+        Ok(is_new)
     }
 
-    /// Reads the files again; tells whether there is a new certificate.
-    ///
-    /// # Errors
-    /// If they are missing or do not fit; the last good certificate stays in use.
-    pub fn reload(&self) -> Result<bool, InvalidCertificate> {
-        let files = read(&self.dir)?;
-        if files == self.current().files {
-            return Ok(false);
-        }
-        let loaded = parse(&self.dir, files)?;
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = loaded;
-        Ok(true)
+    /// Whether there is one.
+    pub fn is_there(&self) -> bool {
+        self.current().is_some()
     }
 
-    fn current(&self) -> Loaded {
+    fn current(&self) -> Option<Loaded> {
         self.current
             .read()
             .unwrap_or_else(PoisonError::into_inner)
@@ -85,7 +58,7 @@ impl Certificate {
 
 impl ResolvesServerCert for Certificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
-        Some(self.current().key)
+        self.current().map(|loaded| loaded.key)
     }
 }
 
@@ -103,30 +76,19 @@ pub fn server_config(certificate: Arc<Certificate>) -> ServerConfig {
     config
 }
 
-fn read(dir: &Path) -> Result<[Vec<u8>; 2], InvalidCertificate> {
-    let file = |name: &str| {
-        let path = dir.join(name);
-        std::fs::read(&path).map_err(|source| InvalidCertificate::File { path, source })
-    };
-    Ok([file("tls.crt")?, file("tls.key")?])
-}
-
-fn parse(dir: &Path, files: [Vec<u8>; 2]) -> Result<Loaded, InvalidCertificate> {
-    let invalid = |reason: String| InvalidCertificate::Content {
-        dir: dir.to_owned(),
-        reason,
-    };
-    let chain = CertificateDer::pem_slice_iter(&files[0])
+fn parse(chain: &[u8], key: &[u8]) -> Result<Loaded, InvalidCertificate> {
+    let chain = CertificateDer::pem_slice_iter(chain)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|e| invalid(e.to_string()))?;
-    let key = PrivateKeyDer::from_pem_slice(&files[1]).map_err(|e| invalid(e.to_string()))?;
+        .map_err(|e| InvalidCertificate(e.to_string()))?;
+    let key = PrivateKeyDer::from_pem_slice(key).map_err(|e| InvalidCertificate(e.to_string()))?;
     if chain.is_empty() {
-        return Err(invalid("tls.crt has no certificate".into()));
+        return Err(InvalidCertificate("tls.crt has no certificate".into()));
     }
-    let key = CertifiedKey::from_der(chain, key, &aws_lc_rs::default_provider())
-        .map_err(|e| invalid(e.to_string()))?;
+    // This also compares the public keys of the two.
+    let key = CertifiedKey::from_der(chain.clone(), key, &aws_lc_rs::default_provider())
+        .map_err(|e| InvalidCertificate(e.to_string()))?;
     Ok(Loaded {
-        files,
+        chain,
         key: Arc::new(key),
     })
 }

@@ -5,12 +5,12 @@ use weft_api::injection::InjectionSettings;
 use weft_api::templates::{self, InvalidTemplate};
 
 /// Name of the ConfigMap that the operator writes.
-pub const SETTINGS: &str = "weft-injection";
+pub(super) const SETTINGS: &str = "weft-injection";
 const KEY: &str = "settings.yaml";
 
 /// Settings that cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub enum InvalidSettings {
+pub(super) enum InvalidSettings {
     /// What the operator wrote.
     #[error(
         "key settings.yaml of ConfigMap weft-injection is not readable: {0}; the operator writes it, see its log"
@@ -26,38 +26,35 @@ pub enum InvalidSettings {
     },
 }
 
-impl InvalidSettings {
-    /// The ConfigMap that is to be corrected.
-    pub fn config_map(&self) -> &str {
-        match self {
-            Self::Settings(_) => SETTINGS,
-            Self::Template { config_map, .. } => config_map,
-        }
-    }
+/// Name of the ConfigMap with templates in Istio's form; `None` where the settings are unreadable.
+pub(super) fn source(ours: &ConfigMap) -> Option<String> {
+    parse(ours)
+        .ok()
+        .map(|settings| settings.template_source.name)
 }
 
-/// Reads the settings and the templates that they point to; `None` while the operator has not
-/// written any.
-pub fn read<'a>(
-    map: impl Fn(&str) -> Option<&'a ConfigMap>,
-) -> Option<Result<InjectionSettings, InvalidSettings>> {
-    let text = text(map(SETTINGS)?, KEY)?;
-    Some(
-        serde_saphyr::from_str(text)
-            .map_err(|e| InvalidSettings::Settings(e.to_string()))
-            .and_then(|mut settings: InjectionSettings| {
-                let source = settings.template_source.clone();
-                let invalid = |reason: String| InvalidSettings::Template {
-                    config_map: source.name.clone(),
-                    reason,
-                };
-                if let Some(text) = map(&source.name).and_then(|map| self::text(map, &source.key)) {
-                    templates::apply(text, &mut settings).map_err(|e| invalid(e.to_string()))?;
-                }
-                check(&settings).map_err(|e| invalid(e.to_string()))?;
-                Ok(settings)
-            }),
-    )
+/// The settings that the operator wrote, with what people wrote in Istio's form over them.
+pub(super) fn read(
+    ours: &ConfigMap,
+    theirs: Option<&ConfigMap>,
+) -> Result<InjectionSettings, InvalidSettings> {
+    let mut settings = parse(ours)?;
+    let source = settings.template_source.clone();
+    let invalid = |reason: InvalidTemplate| InvalidSettings::Template {
+        config_map: source.name.clone(),
+        reason: reason.to_string(),
+    };
+    if let Some(text) = theirs.and_then(|map| text(map, &source.key)) {
+        templates::apply(text, &mut settings).map_err(invalid)?;
+    }
+    check(&settings).map_err(invalid)?;
+    Ok(settings)
+}
+
+fn parse(ours: &ConfigMap) -> Result<InjectionSettings, InvalidSettings> {
+    let missing = || InvalidSettings::Settings("the key is missing".into());
+    let text = text(ours, KEY).ok_or_else(missing)?;
+    serde_saphyr::from_str(text).map_err(|e| InvalidSettings::Settings(e.to_string()))
 }
 
 fn text<'a>(map: &'a ConfigMap, key: &str) -> Option<&'a str> {
@@ -87,44 +84,34 @@ mod tests {
         map
     }
 
-    fn read_all(maps: &[ConfigMap]) -> Option<Result<InjectionSettings, InvalidSettings>> {
-        read(|name| {
-            maps.iter()
-                .find(|m| m.metadata.name.as_deref() == Some(name))
-        })
+    fn read_both(ours: &str, theirs: &str) -> Result<InjectionSettings, InvalidSettings> {
+        let theirs = map("istio-sidecar-injector", "config", theirs);
+        read(&map(SETTINGS, KEY, ours), Some(&theirs))
     }
 
     #[test]
-    fn nothing_is_in_use_before_the_operator_has_written() {
-        assert_eq!(read_all(&[]), None);
+    fn a_missing_key_is_told() {
+        let error = read(&map(SETTINGS, "other", ""), None).unwrap_err();
+        assert!(error.to_string().contains("the key is missing"), "{error}");
     }
 
     #[test]
     fn istios_config_map_is_put_over_the_operators() {
-        let settings = read_all(&[
-            map(SETTINGS, KEY, "revision: r1"),
-            map(
-                "istio-sidecar-injector",
-                "config",
-                "template: 'containers: [{name: istio-proxy}]'",
-            ),
-        ]);
-        let settings = settings.unwrap().unwrap();
+        let template = "template: 'containers: [{name: istio-proxy}]'";
+        let settings = read_both("revision: r1", template).unwrap();
         assert_eq!(settings.revision, "r1");
         assert!(settings.templates.contains_key("sidecar"));
     }
 
     #[test]
     fn a_template_with_wrong_types_is_refused_by_the_name_of_its_config_map() {
-        let settings = read_all(&[
-            map(SETTINGS, KEY, "revision: r1"),
-            map(
-                "istio-sidecar-injector",
-                "config",
-                "template: 'containers: [{name: istio-proxy, resources: much}]'",
-            ),
-        ]);
-        let error = settings.unwrap().unwrap_err();
-        assert_eq!(error.config_map(), "istio-sidecar-injector");
+        let template = "template: 'containers: [{name: istio-proxy, resources: much}]'";
+        let error = read_both("revision: r1", template).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("ConfigMap istio-sidecar-injector: "),
+            "{error}"
+        );
     }
 }

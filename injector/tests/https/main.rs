@@ -166,8 +166,7 @@ async fn what_is_not_the_creation_of_a_pod_passes_unchanged() {
 async fn a_new_certificate_is_used_without_a_restart_and_a_broken_one_is_not() {
     let mut server = Server::start().await;
     let old = server.roots.clone();
-    server.write_certificate();
-    assert!(server.certificate.reload().unwrap());
+    server.replace_certificate();
     assert_eq!(server.get("/readyz").await.0, 200);
     let new = std::mem::replace(&mut server.roots, old);
     assert!(
@@ -175,8 +174,17 @@ async fn a_new_certificate_is_used_without_a_restart_and_a_broken_one_is_not() {
         "the old certificate is still served"
     );
     server.roots = new;
-    std::fs::write(server.dir.path().join("tls.key"), "broken").unwrap();
-    assert!(server.certificate.reload().is_err());
+    let other = rcgen::generate_simple_self_signed(["other".to_owned()]).unwrap();
+    let key = rcgen::KeyPair::generate().unwrap().serialize_pem();
+    for (chain, key) in [("", ""), ("broken", "broken"), (&other.cert.pem(), &key)] {
+        assert!(
+            server
+                .certificate
+                .replace(chain.as_bytes(), key.as_bytes())
+                .is_err(),
+            "{chain}"
+        );
+    }
     assert_eq!(server.get("/readyz").await.0, 200);
 }
 

@@ -10,7 +10,6 @@ use rustls_pki_types::ServerName;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
-use tempfile::TempDir;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsConnector;
 use weft_api::injection::InjectionSettings;
@@ -23,7 +22,6 @@ use weft_injector::watch::World;
 const NAME: &str = "weft-injector.weft-system.svc";
 
 pub(crate) struct Server {
-    pub(crate) dir: TempDir,
     pub(crate) certificate: Arc<Certificate>,
     pub(crate) roots: Arc<RootCertStore>,
     pub(crate) address: SocketAddr,
@@ -39,12 +37,12 @@ impl Server {
     }
 
     async fn with(settings: Option<InjectionSettings>) -> Self {
-        let dir = TempDir::new().unwrap();
-        let roots = write_certificate(&dir);
-        let certificate = Arc::new(Certificate::load(dir.path()).unwrap());
+        let certificate = Arc::new(Certificate::default());
+        let roots = replace(&certificate);
         let (namespaces, _) = kube::runtime::reflector::store();
         let app = Arc::new(App {
             world: Arc::new(World::new(settings, namespaces)),
+            certificate: certificate.clone(),
             metrics: Arc::new(Metrics::default()),
             ending: AtomicBool::new(false),
         });
@@ -53,16 +51,15 @@ impl Server {
         let listener = TlsListener::new(socket, server_config(certificate.clone())).unwrap();
         tokio::spawn(async move { axum::serve(listener, router(app)).await });
         Self {
-            dir,
             certificate,
             roots,
             address,
         }
     }
 
-    /// Puts another certificate in the place of the old one, as the kubelet does.
-    pub(crate) fn write_certificate(&mut self) {
-        self.roots = write_certificate(&self.dir);
+    /// Puts another certificate in the place of the old one.
+    pub(crate) fn replace_certificate(&mut self) {
+        self.roots = replace(&self.certificate);
     }
 
     pub(crate) async fn get(&self, path: &str) -> (u16, String) {
@@ -100,10 +97,11 @@ impl Server {
     }
 }
 
-fn write_certificate(dir: &TempDir) -> Arc<RootCertStore> {
+fn replace(certificate: &Certificate) -> Arc<RootCertStore> {
     let made = rcgen::generate_simple_self_signed([NAME.to_owned()]).unwrap();
-    std::fs::write(dir.path().join("tls.crt"), made.cert.pem()).unwrap();
-    std::fs::write(dir.path().join("tls.key"), made.signing_key.serialize_pem()).unwrap();
+    let key = made.signing_key.serialize_pem();
+    let replaced = certificate.replace(made.cert.pem().as_bytes(), key.as_bytes());
+    assert!(replaced.unwrap(), "the certificate is new");
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
     Arc::new(roots)
