@@ -10,8 +10,7 @@ use k8s_openapi::api::apps::v1::{
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction,
     LocalObjectReference, ObjectFieldSelector, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
-    SeccompProfile, SecretVolumeSource, SecurityContext, TopologySpreadConstraint, Volume,
-    VolumeMount,
+    SeccompProfile, SecurityContext, TopologySpreadConstraint,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -27,35 +26,8 @@ pub(super) fn control(mesh: &Mesh) -> Result<Object, Unreadable> {
 }
 
 pub(super) fn injector(mesh: &Mesh) -> Result<Object, Unreadable> {
-    let mut deployment = deployment(mesh, INJECTOR, &mesh.injector, ("https-webhook", 15017));
-    if let Some(pod) = deployment
-        .spec
-        .as_mut()
-        .and_then(|spec| spec.template.spec.as_mut())
-    {
-        mount_certificate(pod);
-    }
+    let deployment = deployment(mesh, INJECTOR, &mesh.injector, ("https-webhook", 15017));
     customise::deployment("injector", Object::new(&deployment), &mesh.injector.k8s)
-}
-
-/// Mounts the webhook's certificate, which the injector reads again when it changes.
-fn mount_certificate(pod: &mut PodSpec) {
-    pod.volumes = Some(vec![Volume {
-        name: "tls".to_owned(),
-        secret: Some(SecretVolumeSource {
-            secret_name: Some(crate::ca::WEBHOOK.to_owned()),
-            ..SecretVolumeSource::default()
-        }),
-        ..Volume::default()
-    }]);
-    for container in &mut pod.containers {
-        container.volume_mounts = Some(vec![VolumeMount {
-            name: "tls".to_owned(),
-            mount_path: "/etc/weft/tls".to_owned(),
-            read_only: Some(true),
-            ..VolumeMount::default()
-        }]);
-    }
 }
 
 fn deployment(mesh: &Mesh, name: &str, program: &Program, port: (&str, i32)) -> Deployment {
