@@ -99,8 +99,15 @@ pub async fn connect(
     tokio::time::timeout(limit, established(worker, cluster, address, client))
         .await
         .unwrap_or(Err(DialError::Timeout { address, limit }))
-        .inspect(|_| upstream.stats.cx_total.increment())
+        .inspect(|dialled| made(dialled, upstream))
         .inspect_err(|error| count(error, upstream))
+}
+
+fn made(dialled: &Dialled, upstream: &Upstream) {
+    upstream.stats.cx_total.increment();
+    if matches!(dialled.stream, Stream::Client(_)) {
+        upstream.stats.ssl_handshake.increment();
+    }
 }
 
 fn count(error: &DialError, upstream: &Upstream) {

@@ -5,6 +5,7 @@ use super::headers;
 use super::route::Table;
 use crate::config::{ForwardClientCert, Hcm};
 use crate::data::conn::ConnInfo;
+use crate::data::report::HttpStats;
 use crate::data::worker::Worker;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,6 +19,8 @@ pub struct Downstream {
     pub hcm: Arc<Hcm>,
     /// The worker that serves it.
     pub worker: Rc<Worker>,
+    /// `http.<stat_prefix>.*` of this worker.
+    pub stats: Arc<HttpStats>,
     /// The element of `x-forwarded-client-cert` that names its verified peer.
     pub element: Option<Box<str>>,
 }
@@ -31,7 +34,10 @@ impl Downstream {
         let own = own.as_ref().and_then(|own| own.leaf().id.as_ref());
         let own = own.map(weft_identity::SpiffeId::as_str);
         let element = peer.map(|peer| headers::element(own, peer).into());
+        let stats = worker.report.http(&hcm.stat_prefix);
+        stats.cx_total.increment();
         Self {
+            stats,
             conn,
             hcm,
             worker,

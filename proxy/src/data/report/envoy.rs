@@ -1,6 +1,7 @@
 //! A useful part of Envoy's own statistics, under Envoy's names.
 
 use super::count::Count;
+use super::flags::{Flag, Flags};
 use super::labels::Escaped;
 use super::text::Page;
 use std::collections::{BTreeMap, HashMap};
@@ -43,8 +44,6 @@ group! {
     ClusterStats, "cluster", "envoy_cluster_name",
     /// Requests.
     rq_total = "upstream_rq_total" false;
-    /// Requests in flight.
-    rq_active = "upstream_rq_active" true;
     /// 1xx answers.
     rq_1xx = "upstream_rq_1xx" false;
     /// 2xx answers.
@@ -57,18 +56,10 @@ group! {
     rq_5xx = "upstream_rq_5xx" false;
     /// Requests without an answer in time.
     rq_timeout = "upstream_rq_timeout" false;
-    /// Tries without an answer in time.
-    rq_per_try_timeout = "upstream_rq_per_try_timeout" false;
     /// Requests that the upstream reset.
     rq_rx_reset = "upstream_rq_rx_reset" false;
-    /// Requests that we reset.
-    rq_tx_reset = "upstream_rq_tx_reset" false;
     /// Retries.
     rq_retry = "upstream_rq_retry" false;
-    /// Retries that helped.
-    rq_retry_success = "upstream_rq_retry_success" false;
-    /// Retries that circuit breakers refused.
-    rq_retry_overflow = "upstream_rq_retry_overflow" false;
     /// Requests that circuit breakers refused.
     rq_pending_overflow = "upstream_rq_pending_overflow" false;
     /// Choices without a healthy host.
@@ -119,18 +110,10 @@ group! {
     HttpStats, "http", "envoy_http_conn_manager_prefix",
     /// Connections.
     cx_total = "downstream_cx_total" false;
-    /// Connections now.
-    cx_active = "downstream_cx_active" true;
-    /// Connections that spoke HTTP/1.
-    cx_http1 = "downstream_cx_http1_total" false;
-    /// Connections that spoke HTTP/2.
-    cx_http2 = "downstream_cx_http2_total" false;
     /// Connections that broke the protocol.
     cx_protocol_error = "downstream_cx_protocol_error" false;
     /// Requests.
     rq_total = "downstream_rq_total" false;
-    /// Requests in flight.
-    rq_active = "downstream_rq_active" true;
     /// 1xx answers.
     rq_1xx = "downstream_rq_1xx" false;
     /// 2xx answers.
@@ -157,12 +140,6 @@ group! {
     rbac_shadow_allowed = "rbac.shadow_allowed" false;
     /// Requests that shadow rules would refuse.
     rbac_shadow_denied = "rbac.shadow_denied" false;
-    /// Requests over the local rate limit.
-    rate_limited = "http_local_rate_limiter.rate_limited" false;
-    /// Delays that fault injection made.
-    fault_delays = "fault.delays_injected" false;
-    /// Aborts that fault injection made.
-    fault_aborts = "fault.aborts_injected" false;
 }
 
 group! {
@@ -201,17 +178,41 @@ macro_rules! by_class {
     };
 }
 
+/// Increments `$count` if the set holds the flag.
+macro_rules! if_flagged {
+    ($stats:expr, $flags:expr, $($flag:ident => $count:ident,)*) => {
+        $(if $flags.has(Flag::$flag) {
+            $stats.$count.increment();
+        })*
+    };
+}
+
 impl ClusterStats {
-    /// Counts an answer's status.
-    pub fn answered(&self, code: u16) {
+    /// Counts a request that ended with `code` and `flags` after `tries`.
+    pub fn finished(&self, code: u16, flags: Flags, tries: u32) {
+        self.rq_total.increment();
         by_class!(self, code).increment();
+        self.rq_retry.add(u64::from(tries.saturating_sub(1)));
+        if_flagged!(self, flags,
+            UpstreamRequestTimeout => rq_timeout,
+            UpstreamRemoteReset => rq_rx_reset,
+            UpstreamOverflow => rq_pending_overflow,
+        );
     }
 }
 
 impl HttpStats {
-    /// Counts a response's status.
-    pub fn answered(&self, code: u16) {
+    /// Counts a request that ended with `code` and `flags`.
+    pub fn finished(&self, code: u16, flags: Flags) {
+        self.rq_total.increment();
         by_class!(self, code).increment();
+        if_flagged!(self, flags,
+            DownstreamConnectionTermination => rq_rx_reset,
+            UpstreamRequestTimeout => rq_timeout,
+            NoRouteFound => no_route,
+            NoClusterFound => no_cluster,
+            DownstreamProtocolError => cx_protocol_error,
+        );
     }
 }
 

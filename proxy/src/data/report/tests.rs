@@ -175,17 +175,15 @@ fn strangers_cannot_make_series_without_end() {
 fn envoys_counters_have_envoys_names() {
     let metrics = Metrics::new(Workload::default());
     let recorder = recorder(&metrics);
-    recorder.cluster(&"outbound|80||a".into()).answered(204);
-    recorder
-        .cluster(&"outbound|80||a".into())
-        .rq_active
-        .increment();
+    let cluster = recorder.cluster(&"outbound|80||a".into());
+    cluster.finished(204, Flags::NONE, 1);
+    cluster.cx_active.increment();
     let text = metrics.prometheus();
     for line in [
         "# TYPE envoy_cluster_upstream_rq_xx counter",
         "envoy_cluster_upstream_rq_xx{envoy_response_code_class=\"2\",envoy_cluster_name=\"outbound|80||a\"} 1",
-        "# TYPE envoy_cluster_upstream_rq_active gauge",
-        "envoy_cluster_upstream_rq_active{envoy_cluster_name=\"outbound|80||a\"} 1",
+        "# TYPE envoy_cluster_upstream_cx_active gauge",
+        "envoy_cluster_upstream_cx_active{envoy_cluster_name=\"outbound|80||a\"} 1",
     ] {
         assert!(
             text.lines().any(|found| found == line),

@@ -10,9 +10,26 @@ use std::time::SystemTime;
 
 /// Counts and logs the request of `flight`.
 pub(super) fn report(flight: &Flight<'_>, body: &Body<'_>) {
+    tally(flight);
     count(flight, body);
     if !flight.down.hcm.access_log.is_empty() {
         log(flight, body);
+    }
+}
+
+/// Envoy's counters.
+fn tally(flight: &Flight<'_>) {
+    let record = &flight.record;
+    flight.down.stats.finished(record.status, record.flags);
+    let upstreams = &flight.down.worker.upstreams;
+    let upstream = record
+        .cluster
+        .as_ref()
+        .and_then(|cluster| upstreams.get(&cluster.name));
+    if let Some(upstream) = upstream {
+        upstream
+            .stats
+            .finished(record.status, record.flags, record.tries);
     }
 }
 

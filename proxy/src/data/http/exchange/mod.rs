@@ -3,6 +3,7 @@
 
 mod attempt;
 mod connect;
+mod filters;
 mod finish;
 mod forward;
 mod request;
@@ -62,6 +63,7 @@ pub async fn exchange(
         .matched
         .as_ref()
         .map(|matched| Arc::clone(&matched.route));
+    let refused = refused.or_else(|| filters::refusal(&flight));
     let complete = match refused {
         Some(local) => respond::local(&mut flight, local).await,
         None => act(&mut flight, body).await,

@@ -1,4 +1,5 @@
 //! Whole connections over loopback: a client of ours, the proxy, servers of ours.
 
 mod h1;
+mod policy;
 mod support;

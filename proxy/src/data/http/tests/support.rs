@@ -8,6 +8,7 @@ use crate::config::{
 use crate::data::choose::state::Registry;
 use crate::data::conn::ConnInfo;
 use crate::data::drain::DrainSender;
+use crate::data::report::Metrics;
 use crate::data::secrets::Secrets;
 use crate::data::stream::Stream;
 use crate::data::test_conn;
@@ -31,6 +32,7 @@ pub(super) struct Setup {
 
 /// A worker that serves one client after the other.
 pub(super) struct Proxy {
+    metrics: Arc<Metrics>,
     worker: Rc<Worker>,
     hcm: Arc<Hcm>,
     conn: ConnInfo,
@@ -101,10 +103,12 @@ impl Setup {
             clusters: [("backend".into(), Arc::new(self.cluster))].into(),
         };
         let drain = DrainSender::new();
-        let registry = Registry::new(Arc::default());
+        let metrics = Arc::<Metrics>::default();
+        let registry = Registry::new(Arc::clone(&metrics));
         let secrets = Arc::<Secrets>::default();
         let worker = Worker::new(Arc::new(config), secrets, registry, drain.subscribe());
         Proxy {
+            metrics,
             worker,
             hcm: Arc::new(self.hcm),
             conn: self.conn,
@@ -127,6 +131,11 @@ impl Proxy {
         let stream = Stream::from(accepted.unwrap().0);
         spawn_local(super::super::serve(stream, Rc::new(conn), hcm, worker));
         client.unwrap()
+    }
+
+    /// Envoy's counters by name.
+    pub(super) fn stats(&self) -> BTreeMap<String, u64> {
+        self.metrics.stats()
     }
 
     /// Sends `request` on a connection of its own and reads until the proxy closes.
