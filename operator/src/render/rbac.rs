@@ -60,6 +60,8 @@ pub(super) fn injector(mesh: &Mesh) -> Vec<Object> {
     let local = vec![
         named("secrets", &["weft-injector-tls"]),
         named("configmaps", &["weft-injection", source]),
+        // It tells the author of a template what is wrong with it.
+        rule(&["events.k8s.io"], &["events"], &["create", "patch"]),
     ];
     all(mesh, INJECTOR, cluster, local)
 }
