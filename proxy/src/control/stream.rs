@@ -57,10 +57,10 @@ impl Stream {
         let mut failures = 0;
         loop {
             // The sender lives as long as the program.
-            let Ok(current) = identity.wait_for(Option::is_some).await else {
+            let Ok(()) = identity.wait_for(Option::is_some).await.map(drop) else {
                 return;
             };
-            let current = current.clone();
+            let current = identity.borrow().clone();
             match self.follow(current.as_ref(), &mut failures).await {
                 Ok(never) => match never {},
                 Err(reason) => {
