@@ -253,6 +253,9 @@ fn same(a: &Config, b: &Config) -> bool {
 }
 
 fn unchanged<T>(a: &Named<Arc<T>>, b: &Named<Arc<T>>) -> bool {
-    let same = |(name, value)| b.get::<Arc<str>>(name).is_some_and(|old| Arc::ptr_eq(old, value));
+    let same = |(name, value)| {
+        b.get::<Arc<str>>(name)
+            .is_some_and(|old| Arc::ptr_eq(old, value))
+    };
     a.len() == b.len() && a.iter().all(same)
 }
