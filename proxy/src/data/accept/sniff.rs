@@ -107,11 +107,15 @@ async fn finish(
     Ok(detect::guess(bytes))
 }
 
-/// Returns when the server of a silent client has spoken; never, if there is no server to ask.
+/// Returns when it is clear without the client: its server has spoken, or only TLS would be served
+/// and no ClientHello has come in time.
 async fn server_first(worker: &Worker, arrival: &Arrival, early: &mut Option<Connected>) {
     let silent = Detected::default();
-    let Some((chain, drain)) = arrival.chain(&silent) else {
-        return pending().await;
+    let chain = arrival
+        .chain(&silent)
+        .filter(|(chain, _)| chain.tls.is_none());
+    let Some((chain, drain)) = chain else {
+        return tokio::time::sleep(HELLO).await;
     };
     let Terminal::Tcp(proxy) = &chain.terminal else {
         return pending().await;
@@ -122,14 +126,13 @@ async fn server_first(worker: &Worker, arrival: &Arrival, early: &mut Option<Con
             .verdict
             .passes()
     });
-    if chain.tls.is_some() || !allowed {
+    if !allowed {
         return pending().await;
     }
     let Ok(connected) = tcp::connect(proxy, &info, worker).await else {
         return pending().await;
     };
-    let connected = early.insert(connected);
-    connected.readable().await;
+    early.insert(connected).readable().await;
 }
 
 /// Zero waits for ever.

@@ -45,9 +45,7 @@ fn count(flight: &Flight<'_>, body: &Body<'_>) {
     } else {
         flight.down.conn.peer.as_ref()
     };
-    let principal = peer
-        .and_then(|peer| peer.uri.as_deref())
-        .map(|uri| report.intern(uri));
+    let principal = peer.and_then(|peer| peer.uri.as_ref());
     let grpc = flight.request.is_grpc();
     let labels = Labels {
         side: if outbound {
@@ -57,7 +55,7 @@ fn count(flight: &Flight<'_>, body: &Body<'_>) {
         },
         cluster: record.cluster.as_ref(),
         peer: record.peer.as_ref(),
-        principal: principal.as_ref(),
+        principal,
         protocol: if grpc { Protocol::Grpc } else { Protocol::Http },
         code: record.status,
         grpc_status: record.grpc_status.filter(|_| grpc),
