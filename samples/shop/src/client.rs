@@ -63,14 +63,14 @@ pub(crate) struct Peers {
         default_value = "http://ratings:9000",
         global = true
     )]
-    ratings: String,
+    pub(crate) ratings: String,
     #[arg(
         long,
         env = "SHOP_CART",
         default_value = "http://cart:9000",
         global = true
     )]
-    cart: String,
+    pub(crate) cart: String,
 }
 
 /// Connections to the other services.

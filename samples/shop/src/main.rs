@@ -22,10 +22,12 @@ mod payment;
 mod ratings;
 mod reviews;
 mod serve;
+#[cfg(test)]
+mod tests;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use client::Peers;
+use client::{Client, Peers};
 use hop::Me;
 use std::sync::Arc;
 
@@ -78,7 +80,7 @@ async fn main() -> Result<()> {
     } = Settings::parse();
     me.service = role.name().to_owned();
     let me = Arc::new(me);
-    let peers = Arc::new(client::Client::new(peers)?);
+    let peers = Arc::new(Client::new(peers)?);
     let router = match role {
         Role::Frontend => frontend::router(me, peers),
         Role::Catalog => catalog::router(me),
@@ -102,16 +104,5 @@ impl Role {
             Self::Payment => "payment",
             Self::Load { .. } => "load",
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use clap::CommandFactory;
-
-    #[test]
-    fn the_command_line_is_consistent() {
-        Settings::command().debug_assert();
     }
 }
