@@ -115,7 +115,7 @@ pub enum Refused {
 }
 
 impl Refused {
-    /// The `reason` label of `weft_ca_refused_total`.
+    /// The `answer` label of `weft_ca_requests_total`.
     pub fn code(&self) -> &'static str {
         match self {
             Self::NoToken => "no_token",

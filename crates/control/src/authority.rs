@@ -8,12 +8,16 @@ use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec};
 use kube::{Api, Client};
 use serde::Deserialize;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
-use tokio::sync::{RwLock, watch};
+use std::time::{Duration, Instant, SystemTime};
+use tokio::sync::{Mutex, RwLock, Semaphore, watch};
 use weft_ca::{AUDIENCE, Authority, Caller, Refused, issuer_of};
 
 /// Keys are read again this often, so that a rotated one is known before it is used.
 const REFRESH: Duration = Duration::from_secs(300);
+/// Shortest time between two extra looks for a key that we do not know.
+const AGAIN: Duration = Duration::from_secs(10);
+/// Reviews at once: callers without a good token must not keep the API server busy.
+const MOST_REVIEWS: usize = 8;
 /// Between attempts while there are none.
 const RETRY: Duration = Duration::from_secs(2);
 
@@ -22,6 +26,8 @@ const RETRY: Duration = Duration::from_secs(2);
 pub struct Authorities {
     client: Client,
     current: Arc<RwLock<Option<Authority>>>,
+    asked_again: Arc<Mutex<Option<Instant>>>,
+    reviews: Arc<Semaphore>,
 }
 
 impl std::fmt::Debug for Authorities {
@@ -41,6 +47,8 @@ impl Authorities {
         Self {
             client,
             current: Arc::default(),
+            asked_again: Arc::default(),
+            reviews: Arc::new(Semaphore::new(MOST_REVIEWS)),
         }
     }
 
@@ -71,7 +79,7 @@ impl Authorities {
     pub async fn authenticate(&self, token: &str, now: SystemTime) -> Result<Caller, Refused> {
         match self.by_key(token, now).await {
             // A key that was made since the last look.
-            Some(Err(Refused::UnknownKey { .. })) if self.refresh().await.is_ok() => self
+            Some(Err(Refused::UnknownKey { .. })) if self.refresh_again().await => self
                 .by_key(token, now)
                 .await
                 .unwrap_or(Err(Refused::NoToken)),
@@ -87,7 +95,21 @@ impl Authorities {
         (issuer_of(token)? == authority.issuer()).then(|| authority.authenticate(token, now))
     }
 
+    /// Reads the keys again, unless that was just done: strangers can make up key ids.
+    async fn refresh_again(&self) -> bool {
+        let mut last = self.asked_again.lock().await;
+        if last.is_some_and(|at| at.elapsed() < AGAIN) {
+            return false;
+        }
+        *last = Some(Instant::now());
+        self.refresh().await.is_ok()
+    }
+
     async fn by_review(&self, token: &str) -> Result<Caller, Refused> {
+        let busy = || Refused::Review {
+            reason: "too many reviews at once".to_owned(),
+        };
+        let _place = self.reviews.try_acquire().map_err(|_| busy())?;
         let review = TokenReview {
             spec: TokenReviewSpec {
                 token: Some(token.to_owned()),

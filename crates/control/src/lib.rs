@@ -17,6 +17,7 @@ pub mod serve;
 pub mod leader;
 pub mod status;
 
+pub mod histogram;
 pub mod monitoring;
 
 use anyhow::{Context, Result};

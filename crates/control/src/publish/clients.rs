@@ -1,6 +1,6 @@
 //! The proxies that are connected.
 
-use super::{Worlds, world};
+use super::{Moment, Worlds, world};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -17,6 +17,11 @@ pub struct Client {
 }
 
 impl Client {
+    /// What it is told; `None` before the first snapshot.
+    pub fn world(&self) -> Option<Arc<World>> {
+        self.world.borrow().clone()
+    }
+
     /// Puts a world in force unless a later one is; wakes the stream if it says something new.
     fn update(&self, latest: Arc<World>) {
         self.world.send_if_modified(|current| {
@@ -41,13 +46,15 @@ pub struct Clients {
 struct State {
     next: u64,
     connected: BTreeMap<u64, Arc<Client>>,
-    current: Option<(Arc<Snapshot>, u64)>,
+    current: Option<(Arc<Snapshot>, Moment)>,
 }
 
 /// A place among the connected proxies; given up when dropped.
 #[derive(Debug)]
 pub struct Ticket {
     number: u64,
+    /// Generation that was current when it connected.
+    first: u64,
     clients: Arc<Clients>,
     /// Who the proxy is.
     pub node: Node,
@@ -67,12 +74,14 @@ impl Clients {
         state.connected.insert(number, Arc::clone(&client));
         let current = state.current.clone();
         drop(state);
-        if let Some((snapshot, generation)) = current {
-            client.update(Worlds::default().of(&snapshot, &node, generation));
+        let first = current.as_ref().map_or(0, |(_, moment)| moment.generation);
+        if let Some((snapshot, moment)) = current {
+            client.update(Worlds::default().of(&snapshot, &node, moment.generation));
         }
         let clients = Arc::clone(self);
         let ticket = Ticket {
             number,
+            first,
             clients,
             node,
         };
@@ -98,11 +107,11 @@ impl Clients {
     }
 
     /// Tells every proxy whose world has changed; gives what could not be translated.
-    pub(super) fn replace(&self, snapshot: &Arc<Snapshot>, generation: u64) -> Vec<Problem> {
-        self.locked().current = Some((Arc::clone(snapshot), generation));
+    pub(super) fn replace(&self, snapshot: &Arc<Snapshot>, moment: Moment) -> Vec<Problem> {
+        self.locked().current = Some((Arc::clone(snapshot), moment));
         let mut worlds = Worlds::default();
         for client in self.all() {
-            client.update(worlds.of(snapshot, &client.node, generation));
+            client.update(worlds.of(snapshot, &client.node, moment.generation));
         }
         worlds.problems
     }
@@ -121,6 +130,22 @@ impl Clients {
     /// No holder of this lock can panic half-way through a change.
     fn locked(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Ticket {
+    /// How long ago the change came that a push of `generation` tells of; `None` for what the proxy was
+    /// told because it connected, and for what is no longer the latest.
+    pub fn age(&self, generation: u64) -> Option<Duration> {
+        let current = self
+            .clients
+            .locked()
+            .current
+            .as_ref()
+            .map(|(_, moment)| *moment);
+        current
+            .filter(|moment| moment.generation == generation && generation > self.first)
+            .map(|moment| moment.since.elapsed())
     }
 }
 

@@ -28,20 +28,28 @@ pub struct Published {
     pub generation: u64,
 }
 
+/// A rebuild, and when the first change that it is about came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Moment {
+    pub(crate) generation: u64,
+    pub(crate) since: Instant,
+}
+
 /// Rebuilds on change until the knowledge ends, and tells `clients`.
 pub async fn run(
     mut knowledge: Knowledge,
     clients: Arc<Clients>,
     published: watch::Sender<Published>,
 ) {
-    while wait_for_change(&mut knowledge).await {
+    while let Some(since) = wait_for_change(&mut knowledge).await {
         let collected = knowledge.borrow_and_update().clone();
         if !collected.is_complete() {
             continue;
         }
         let generation = published.borrow().generation + 1;
         let for_clients = Arc::clone(&clients);
-        let build = move || rebuild(&collected, generation, &for_clients);
+        let moment = Moment { generation, since };
+        let build = move || rebuild(&collected, moment, &for_clients);
         match tokio::task::spawn_blocking(build).await {
             Ok(latest) => published.send_replace(latest),
             // A bug of ours: the last good state stays in force, and the next change tries again.
@@ -53,34 +61,33 @@ pub async fn run(
     }
 }
 
-/// False when nothing will change any more.
-async fn wait_for_change(knowledge: &mut Knowledge) -> bool {
-    if knowledge.changed().await.is_err() {
-        return false;
-    }
-    let mut debounce = Debounce::default().event(Instant::now());
+/// When the first of some changes came; `None` when nothing will change any more.
+async fn wait_for_change(knowledge: &mut Knowledge) -> Option<Instant> {
+    knowledge.changed().await.ok()?;
+    let since = Instant::now();
+    let mut debounce = Debounce::default().event(since);
     while let Some(due) = debounce.due() {
         tokio::select! {
             changed = knowledge.changed() => match changed {
                 Ok(()) => debounce = debounce.event(Instant::now()),
-                Err(_) => return false,
+                Err(_) => return None,
             },
             () = tokio::time::sleep_until(due.into()) => break,
         }
     }
-    true
+    Some(since)
 }
 
-fn rebuild(collected: &Collected, generation: u64, clients: &Clients) -> Published {
+fn rebuild(collected: &Collected, moment: Moment, clients: &Clients) -> Published {
     let (snapshot, mut problems) = Snapshot::build(&collected.objects);
     let snapshot = Arc::new(snapshot);
-    problems.extend(clients.replace(&snapshot, generation));
+    problems.extend(clients.replace(&snapshot, moment));
     problems.sort();
     problems.dedup();
     Published {
         snapshot,
         problems: Arc::new(problems),
-        generation,
+        generation: moment.generation,
     }
 }
 

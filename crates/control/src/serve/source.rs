@@ -1,6 +1,7 @@
 //! Who may have xDS, and which proxy they are.
 
 use super::connection::Peer;
+use crate::histogram::Histogram;
 use crate::publish::{Clients, Ticket};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,8 +23,10 @@ pub struct Counts {
     pub acks: AtomicU64,
     /// Responses refused.
     pub nacks: AtomicU64,
-    /// Microseconds between push and acknowledgement, added up.
-    pub acked_micros: AtomicU64,
+    /// From a change in the cluster to its push.
+    pub push: Histogram,
+    /// From a push to its acknowledgement.
+    pub ack: Histogram,
 }
 
 /// The proxies of the mesh, known by their certificates.
@@ -71,11 +74,16 @@ impl Source for AdsSource {
                 counts.connected.fetch_add(1, Ordering::Relaxed);
                 tracing::info!(%namespace, %pod, ?variant, "proxy connected");
             }
-            Event::Pushed { .. } => _ = counts.pushes.fetch_add(1, Ordering::Relaxed),
+            Event::Pushed { generation, .. } => {
+                counts.pushes.fetch_add(1, Ordering::Relaxed);
+                client
+                    .age(generation)
+                    .into_iter()
+                    .for_each(|age| counts.push.observe(age));
+            }
             Event::Acked { after, .. } => {
                 counts.acks.fetch_add(1, Ordering::Relaxed);
-                let micros = u64::try_from(after.as_micros()).unwrap_or(u64::MAX);
-                counts.acked_micros.fetch_add(micros, Ordering::Relaxed);
+                counts.ack.observe(after);
             }
             Event::Nacked {
                 type_url, message, ..
