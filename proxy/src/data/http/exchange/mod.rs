@@ -19,7 +19,7 @@ use super::local::Local;
 use super::record::Record;
 use super::reply::Reply;
 use super::route::{self, Matched};
-use crate::config::{Action, WeightedCluster};
+use crate::config::{Action, HttpFilter, WeightedCluster};
 use http::Method;
 use rand::Rng;
 use std::sync::Arc;
@@ -44,7 +44,8 @@ pub async fn exchange(
     body: &mut Body<'_>,
     reply: Reply<'_>,
 ) -> bool {
-    let record = Record::new();
+    let mut record = Record::new();
+    record.counted = down.hcm.filters.contains(&HttpFilter::IstioStats);
     let refused = prepare(down, &mut request);
     let table = down.table();
     let dice = rand::rng().random_range(0..1_000_000);
