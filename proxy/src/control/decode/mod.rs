@@ -26,6 +26,9 @@ mod route;
 mod tls;
 mod value;
 
+#[cfg(test)]
+mod tests;
+
 pub use cluster::{ClusterPart, cluster};
 pub use endpoints::assignment;
 pub use fault::Fault;
