@@ -38,7 +38,7 @@ fn nothing_can_make_the_proxy_another_program_user_or_identity() {
         (json!({"image": "auto", "env": [{"name": "SERVICE_ACCOUNT", "value": "admin"}]}), "env SERVICE_ACCOUNT"),
         (json!({"image": "auto", "volumeMounts": [{"name": "x", "mountPath": "/var/run"}]}), "volumeMounts /var/run"),
         (json!({"image": "auto", "volumeMounts": [{"name": "x", "mountPath": "/var/lib/weft/"}]}), "volumeMounts /var/lib/weft"),
-        (json!({"image": "auto", "volumeMounts": [{"name": "x", "mountPath": "/"}]}), "volumeMounts "),
+        (json!({"image": "auto", "volumeMounts": [{"name": "x", "mountPath": "/"}]}), "volumeMounts /,"),
     ];
     for (container, field) in table {
         match judge(container.clone()) {

@@ -60,7 +60,8 @@ pub(super) fn apply(
     if let Some(field) = fields.find(|field| differs(&parts.proxy, &wishes, field)) {
         return Err(denied(field));
     }
-    if let Some(field) = reserved(&parts.proxy, &wishes) {
+    let taken = reserved_variable(&parts.proxy, &wishes);
+    if let Some(field) = taken.or_else(|| covering_mount(&parts.proxy, &wishes)) {
         return Err(denied(field));
     }
     wishes["name"] = PROXY.into();
@@ -89,28 +90,32 @@ fn differs(proxy: &Value, wishes: &Value, path: &str) -> bool {
     !empty && wish != at(proxy)
 }
 
-/// A variable or a mount that belongs to the mesh.
-fn reserved(proxy: &Value, wishes: &Value) -> Option<String> {
-    let items = |from: &Value, list: &str| from[list].as_array().cloned().unwrap_or_default();
+/// A variable that belongs to the mesh, or that changes how programs are loaded.
+fn reserved_variable(proxy: &Value, wishes: &Value) -> Option<String> {
     let is_ours = |name: &str| {
-        let taken = items(proxy, "env").iter().any(|own| own["name"] == name);
+        let taken = items(proxy, "env").any(|own| own["name"] == name);
         taken || name.starts_with("WEFT_") || name.starts_with("LD_")
     };
-    let env = items(wishes, "env").into_iter().find_map(|variable| {
-        let name = variable["name"].as_str()?.to_owned();
-        (is_ours(&name) && !VARIABLES.contains(&name.as_str())).then(|| format!("env {name}"))
-    });
-    env.or_else(|| {
-        items(wishes, "volumeMounts").into_iter().find_map(|mount| {
-            let path = mount["mountPath"].as_str()?.trim_end_matches('/');
-            let over = |own: &Value| {
-                let own = own["mountPath"].as_str().unwrap_or_default();
-                own == path || own.starts_with(&format!("{path}/"))
-            };
-            items(proxy, "volumeMounts")
-                .iter()
-                .any(over)
-                .then(|| format!("volumeMounts {path}"))
-        })
-    })
+    items(wishes, "env")
+        .filter_map(|variable| variable["name"].as_str())
+        .find(|name| is_ours(name) && !VARIABLES.contains(name))
+        .map(|name| format!("env {name}"))
+}
+
+/// A mount at or above one of the mesh's.
+fn covering_mount(proxy: &Value, wishes: &Value) -> Option<String> {
+    let covers = |path: &str| {
+        let path = path.trim_end_matches('/');
+        items(proxy, "volumeMounts")
+            .filter_map(|own| own["mountPath"].as_str()?.strip_prefix(path))
+            .any(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    items(wishes, "volumeMounts")
+        .filter_map(|mount| mount["mountPath"].as_str())
+        .find(|path| covers(path))
+        .map(|path| format!("volumeMounts {path}"))
+}
+
+fn items<'a>(container: &'a Value, list: &str) -> impl Iterator<Item = &'a Value> {
+    container[list].as_array().into_iter().flatten()
 }
