@@ -1,6 +1,6 @@
 use crate::config::{
-    ChainMatch, Cluster, Direction, Discovery, FilterChain, Listener, NetworkFilter, Rbac,
-    RbacAction, RbacRules, Transport,
+    ChainMatch, Cluster, Direction, Discovery, Endpoint, FilterChain, Listener, Locality,
+    NetworkFilter, Rbac, RbacAction, RbacRules, Transport,
 };
 use crate::data::drain::Phase;
 use crate::data::test_conn;
@@ -98,6 +98,38 @@ async fn two_proxies_carry_bytes_over_mutual_tls_and_know_each_other() {
             }
             let line = &outbound.lines("istio_tcp_sent_bytes_total")[0];
             assert!(line.contains(&format!("destination_principal=\"{}\"", uri("server"))));
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn the_caller_knows_the_workload_that_the_control_plane_names() {
+    LocalSet::new()
+        .run_until(async {
+            let endpoint = Endpoint {
+                workload: Some("reviews-v1;shop;reviews;v1;Kubernetes".into()),
+                ..Endpoint::at(application(b"").await)
+            };
+            let locality = Locality {
+                endpoints: vec![Arc::new(endpoint)],
+                ..Locality::default()
+            };
+            let discovery = Discovery::Static(Arc::new(vec![locality]));
+            let upstream = Cluster {
+                discovery,
+                ..test_conn::cluster("tcp")
+            };
+            let proxy = Proxy::start(None, tcp_listener(), vec![upstream]);
+            exchange(&proxy, b"x").await.unwrap();
+            let line = &proxy.lines("istio_tcp_connections_opened_total")[0];
+            assert!(
+                line.contains("destination_workload=\"reviews-v1\""),
+                "{line}"
+            );
+            assert!(
+                line.contains("destination_canonical_service=\"reviews\""),
+                "{line}"
+            );
         })
         .await;
 }

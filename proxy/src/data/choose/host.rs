@@ -3,7 +3,8 @@
 use super::state::{ClusterState, HostState};
 use crate::config::{Cluster, Endpoint};
 use crate::data::http::pool::HostPool;
-use std::cell::Cell;
+use crate::data::report::Workload;
+use std::cell::{Cell, OnceCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ pub struct Host {
     pub(super) cluster: Arc<Cluster>,
     pub(super) shared: Arc<ClusterState>,
     active: Cell<u32>,
+    workload: OnceCell<Option<Arc<Workload>>>,
 }
 
 /// How a request or connection ended, for outlier detection.
@@ -56,6 +58,7 @@ impl Host {
             cluster: Arc::clone(cluster),
             shared: Arc::clone(shared),
             active: Cell::new(0),
+            workload: OnceCell::new(),
             endpoint,
         }
     }
@@ -63,6 +66,18 @@ impl Host {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.endpoint.address
+    }
+
+    /// The workload behind it as the control plane knows it; always at the same address.
+    pub fn workload(&self) -> Option<&Arc<Workload>> {
+        let read = || {
+            self.endpoint
+                .workload
+                .as_deref()
+                .map(Workload::from_endpoint)
+                .map(Arc::new)
+        };
+        self.workload.get_or_init(read).as_ref()
     }
 
     /// Requests and TCP connections of this worker in flight.

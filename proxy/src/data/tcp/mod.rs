@@ -9,7 +9,7 @@ pub use connect::{Connected, connect};
 
 use super::conn::ConnInfo;
 use super::report::{
-    Flag, Flags, Labels, Protocol, Record, Side, TcpSeries, TcpStats, UpstreamRecord, Workload,
+    Flag, Flags, Labels, Protocol, Record, Side, TcpSeries, TcpStats, UpstreamRecord,
 };
 use super::stream::Stream;
 use super::worker::Worker;
@@ -121,10 +121,9 @@ impl Books<'_> {
             self.info.peer.as_ref()
         };
         let principal = principal.and_then(|peer| peer.uri.as_ref());
-        let workload = upstream.filter(|_| outbound).and_then(|connected| {
-            let text = connected.flight.host().endpoint.workload.as_ref()?;
-            Some(report.workload(text.as_bytes(), |_| Workload::from_endpoint(text)))
-        });
+        let host = upstream
+            .filter(|_| outbound)
+            .map(|connected| connected.flight.host());
         report.tcp(&Labels {
             side: if outbound {
                 Side::Source
@@ -132,7 +131,7 @@ impl Books<'_> {
                 Side::Destination
             },
             cluster: Some(cluster),
-            peer: workload.as_ref(),
+            peer: host.and_then(|host| host.workload()),
             principal,
             protocol: Protocol::Tcp,
             code: 0,

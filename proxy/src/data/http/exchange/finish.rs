@@ -46,6 +46,12 @@ fn count(flight: &Flight<'_>, body: &Body<'_>) {
         flight.down.conn.peer.as_ref()
     };
     let principal = peer.and_then(|peer| peer.uri.as_ref());
+    // What the control plane says, when the other proxy said nothing.
+    let known = record
+        .host
+        .as_ref()
+        .filter(|_| outbound)
+        .and_then(|host| host.workload());
     let grpc = flight.request.is_grpc();
     let labels = Labels {
         side: if outbound {
@@ -54,7 +60,7 @@ fn count(flight: &Flight<'_>, body: &Body<'_>) {
             Side::Destination
         },
         cluster: record.cluster.as_ref(),
-        peer: record.peer.as_ref(),
+        peer: record.peer.as_ref().or(known),
         principal,
         protocol: if grpc { Protocol::Grpc } else { Protocol::Http },
         code: record.status,
