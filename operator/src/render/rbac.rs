@@ -28,6 +28,8 @@ pub(super) fn control(mesh: &Mesh) -> Vec<Object> {
         rule(&["discovery.k8s.io"], &["endpointslices"], READ),
         // Reading rules and writing their status; `*/status` cannot be said for single kinds.
         rule(&istio, &["*"], &["get", "list", "watch", "patch", "update"]),
+        // A condition on a Service that cannot be applied.
+        rule(&[""], &["services/status"], &["patch"]),
         rule(&["authentication.k8s.io"], &["tokenreviews"], &["create"]),
         // The keys that sign service-account tokens.
         PolicyRule {
