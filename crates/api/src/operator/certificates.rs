@@ -4,10 +4,34 @@ use super::{Duration, schema};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// What the API server checks of a [`Ca`], each with what the user reads.
+const CA_RULES: &[(&str, &str)] = &[
+    (
+        "(self.?provider.orValue('SelfSigned') == 'CertManager') == has(self.certManager)",
+        "ca.certManager is needed for ca.provider CertManager and not allowed for others",
+    ),
+    (
+        "(self.?provider.orValue('SelfSigned') == 'ExternalSecret') == has(self.externalSecret)",
+        "ca.externalSecret is needed for ca.provider ExternalSecret and not allowed for others",
+    ),
+    (
+        "duration(self.?workloadCertTTL.orValue('24h')) <= duration(self.?issuerTTL.orValue('2160h'))",
+        "ca.workloadCertTTL (24h if absent) must not exceed ca.issuerTTL (2160h if absent); lower the former",
+    ),
+    (
+        "duration(self.?issuerTTL.orValue('2160h')) <= duration(self.?rootTTL.orValue('87600h'))",
+        "ca.issuerTTL (2160h if absent) must not exceed ca.rootTTL (87600h if absent); lower the former",
+    ),
+    (
+        "duration(self.?workloadCertTTL.orValue('24h')) >= duration('30s')",
+        "ca.workloadCertTTL must be 30s or more; a certificate is renewed at half its life",
+    ),
+];
+
 /// The certificate authority.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = schema::rules(&[("(self.?provider.orValue('SelfSigned') == 'CertManager') == has(self.certManager)", "ca.certManager is needed for ca.provider CertManager and not allowed for others"), ("(self.?provider.orValue('SelfSigned') == 'ExternalSecret') == has(self.externalSecret)", "ca.externalSecret is needed for ca.provider ExternalSecret and not allowed for others"), ("duration(self.?workloadCertTTL.orValue('24h')) <= duration(self.?issuerTTL.orValue('2160h'))", "ca.workloadCertTTL (24h if absent) must not exceed ca.issuerTTL (2160h if absent); lower the former"), ("duration(self.?issuerTTL.orValue('2160h')) <= duration(self.?rootTTL.orValue('87600h'))", "ca.issuerTTL (2160h if absent) must not exceed ca.rootTTL (87600h if absent); lower the former"), ("duration(self.?workloadCertTTL.orValue('24h')) >= duration('30s')", "ca.workloadCertTTL must be 30s or more; a certificate is renewed at half its life")])))]
+#[schemars(extend("x-kubernetes-validations" = schema::rules(CA_RULES)))]
 pub struct Ca {
     /// Who signs the issuer; `SelfSigned` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,6 +8,18 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// What the API server checks of a [`Resources`], each with what the user reads.
+const RESOURCES_RULES: &[(&str, &str)] = &[
+    (
+        "!has(self.requests) || !has(self.limits) || !('cpu' in self.requests) || !('cpu' in self.limits) || quantity(string(self.requests['cpu'])).compareTo(quantity(string(self.limits['cpu']))) <= 0",
+        "requests.cpu exceeds limits.cpu; lower the request or raise the limit",
+    ),
+    (
+        "!has(self.requests) || !has(self.limits) || !('memory' in self.requests) || !('memory' in self.limits) || quantity(string(self.requests['memory'])).compareTo(quantity(string(self.limits['memory']))) <= 0",
+        "requests.memory exceeds limits.memory; lower the request or raise the limit",
+    ),
+];
+
 /// The programs of the mesh.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -222,7 +234,7 @@ pub struct KubernetesResources {
 
 /// Requests and limits, as far as users write them.
 #[derive(Clone, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
-#[schemars(extend("x-kubernetes-validations" = schema::rules(&[("!has(self.requests) || !has(self.limits) || !('cpu' in self.requests) || !('cpu' in self.limits) || quantity(string(self.requests['cpu'])).compareTo(quantity(string(self.limits['cpu']))) <= 0", "requests.cpu exceeds limits.cpu; lower the request or raise the limit"), ("!has(self.requests) || !has(self.limits) || !('memory' in self.requests) || !('memory' in self.limits) || quantity(string(self.requests['memory'])).compareTo(quantity(string(self.limits['memory']))) <= 0", "requests.memory exceeds limits.memory; lower the request or raise the limit")])))]
+#[schemars(extend("x-kubernetes-validations" = schema::rules(RESOURCES_RULES)))]
 pub struct Resources {
     /// What a node must have free.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]

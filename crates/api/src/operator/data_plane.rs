@@ -6,6 +6,12 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// What the API server checks of a [`DataPlaneUpdate`], each with what the user reads.
+const DATA_PLANE_UPDATE_RULES: &[(&str, &str)] = &[(
+    "self.?mode.orValue('Automatic') != 'Automatic' || self.?method.orValue('Auto') != 'Restart' || !has(self.maxUnavailable) || !(string(self.maxUnavailable) in ['0', '0%'])",
+    "dataPlane.update.maxUnavailable 0 lets nothing restart; use 1 or more, or method InPlaceImage",
+)];
+
 /// The proxies of the mesh.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 pub struct DataPlane {
@@ -17,7 +23,7 @@ pub struct DataPlane {
 /// How proxies get a new version.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = schema::rules(&[("self.?mode.orValue('Automatic') != 'Automatic' || self.?method.orValue('Auto') != 'Restart' || !has(self.maxUnavailable) || !(string(self.maxUnavailable) in ['0', '0%'])", "dataPlane.update.maxUnavailable 0 lets nothing restart; use 1 or more, or method InPlaceImage")])))]
+#[schemars(extend("x-kubernetes-validations" = schema::rules(DATA_PLANE_UPDATE_RULES)))]
 pub struct DataPlaneUpdate {
     /// Who starts it; `Automatic` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

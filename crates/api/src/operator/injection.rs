@@ -8,10 +8,16 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// What the API server checks of a [`Injection`], each with what the user reads.
+const INJECTION_RULES: &[(&str, &str)] = &[(
+    "!(self.?failurePolicy.orValue('Fail') == 'Ignore' && self.?onOutage.orValue('AllowAndReinject') == 'Block')",
+    "injection.onOutage Block contradicts injection.failurePolicy Ignore; remove one of the two",
+)];
+
 /// Who gets a sidecar.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = schema::rules(&[("!(self.?failurePolicy.orValue('Fail') == 'Ignore' && self.?onOutage.orValue('AllowAndReinject') == 'Block')", "injection.onOutage Block contradicts injection.failurePolicy Ignore; remove one of the two")])))]
+#[schemars(extend("x-kubernetes-validations" = schema::rules(INJECTION_RULES)))]
 pub struct Injection {
     /// What holds where neither pod nor namespace says anything; `enabled` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -8,11 +8,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// What the API server checks of a [`MeshConfig`], each with what the user reads.
+const MESH_CONFIG_RULES: &[(&str, &str)] = &[(
+    "(has(self.trustDomain) ? self.trustDomain : 'cluster.local') == (has(oldSelf.trustDomain) ? oldSelf.trustDomain : 'cluster.local') || (has(self.trustDomainAliases) && (has(oldSelf.trustDomain) ? oldSelf.trustDomain : 'cluster.local') in self.trustDomainAliases)",
+    "meshConfig.trustDomain changes while proxies still have the old one; add the old one to meshConfig.trustDomainAliases",
+)];
+
 /// Settings of the whole mesh.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[schemars(extend("x-kubernetes-preserve-unknown-fields" = true))]
-#[schemars(extend("x-kubernetes-validations" = schema::rules(&[("(has(self.trustDomain) ? self.trustDomain : 'cluster.local') == (has(oldSelf.trustDomain) ? oldSelf.trustDomain : 'cluster.local') || (has(self.trustDomainAliases) && (has(oldSelf.trustDomain) ? oldSelf.trustDomain : 'cluster.local') in self.trustDomainAliases)", "meshConfig.trustDomain changes while proxies still have the old one; add the old one to meshConfig.trustDomainAliases")])))]
+#[schemars(extend("x-kubernetes-validations" = schema::rules(MESH_CONFIG_RULES)))]
 pub struct MeshConfig {
     /// SPIFFE trust domain; `cluster.local` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

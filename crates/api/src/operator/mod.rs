@@ -35,6 +35,30 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
+/// What the API server checks of a [`MeshOperatorSpec`], each with what the user reads.
+const SPEC_RULES: &[(&str, &str)] = &[
+    (
+        "(has(self.__namespace__) ? self.__namespace__ : 'weft-system') == (has(oldSelf.__namespace__) ? oldSelf.__namespace__ : 'weft-system')",
+        "spec.namespace cannot change; create a second MeshOperator in the other namespace and remove this one",
+    ),
+    (
+        "self.?profile.orValue('default') != 'production' || self.?components.?pilot.?k8s.?replicaCount.orValue(2) >= 2",
+        "spec.components.pilot.k8s.replicaCount must be 2 or more in profile production; raise it or use another profile",
+    ),
+    (
+        "self.?injection.?interception.?mode.orValue('InitContainer') != 'CNI' || self.?components.?cni.?enabled.orValue(false)",
+        "spec.injection.interception.mode CNI needs spec.components.cni.enabled: true",
+    ),
+    (
+        "has(oldSelf.meshConfig) || !has(self.meshConfig) || !has(self.meshConfig.trustDomain) || self.meshConfig.trustDomain == 'cluster.local' || (has(self.meshConfig.trustDomainAliases) && 'cluster.local' in self.meshConfig.trustDomainAliases)",
+        "spec.meshConfig.trustDomain changes while proxies still have the old one; add the old one to spec.meshConfig.trustDomainAliases",
+    ),
+    (
+        "has(self.meshConfig) || !has(oldSelf.meshConfig) || !has(oldSelf.meshConfig.trustDomain) || oldSelf.meshConfig.trustDomain == 'cluster.local'",
+        "spec.meshConfig.trustDomain changes while proxies still have the old one; add the old one to spec.meshConfig.trustDomainAliases",
+    ),
+];
+
 /// Namespace of the mesh where `spec.namespace` is absent.
 pub const DEFAULT_NAMESPACE: &str = "weft-system";
 
@@ -71,7 +95,7 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         .message("metadata.name is part of the names of other objects; use at most 40 characters")
 )]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = schema::rules(&[("(has(self.__namespace__) ? self.__namespace__ : 'weft-system') == (has(oldSelf.__namespace__) ? oldSelf.__namespace__ : 'weft-system')", "spec.namespace cannot change; create a second MeshOperator in the other namespace and remove this one"), ("self.?profile.orValue('default') != 'production' || self.?components.?pilot.?k8s.?replicaCount.orValue(2) >= 2", "spec.components.pilot.k8s.replicaCount must be 2 or more in profile production; raise it or use another profile"), ("self.?injection.?interception.?mode.orValue('InitContainer') != 'CNI' || self.?components.?cni.?enabled.orValue(false)", "spec.injection.interception.mode CNI needs spec.components.cni.enabled: true")])))]
+#[schemars(extend("x-kubernetes-validations" = schema::rules(SPEC_RULES)))]
 pub struct MeshOperatorSpec {
     /// Starting point for everything that is not set here; Istio's names.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,6 +6,12 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+/// What the API server checks of a [`Lifecycle`], each with what the user reads.
+const LIFECYCLE_RULES: &[(&str, &str)] = &[(
+    "duration(self.?minimumDrain.orValue('5s')) <= duration(self.?terminationDrainDuration.orValue('25s'))",
+    "proxy.lifecycle.minimumDrain (5s if absent) must not exceed terminationDrainDuration (25s if absent); raise the latter or set both",
+)];
+
 /// The sidecar.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -137,7 +143,7 @@ pub enum AutoTuneMode {
 /// Start and end of a sidecar.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = schema::rules(&[("duration(self.?minimumDrain.orValue('5s')) <= duration(self.?terminationDrainDuration.orValue('25s'))", "proxy.lifecycle.minimumDrain (5s if absent) must not exceed terminationDrainDuration (25s if absent); raise the latter or set both")])))]
+#[schemars(extend("x-kubernetes-validations" = schema::rules(LIFECYCLE_RULES)))]
 pub struct Lifecycle {
     /// Whether the application waits for its proxy; yes if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]

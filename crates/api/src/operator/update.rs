@@ -5,10 +5,34 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// What the API server checks of a [`UpdateStrategy`], each with what the user reads.
+const UPDATE_STRATEGY_RULES: &[(&str, &str)] = &[(
+    "!has(self.canary) || self.?type.orValue('RevisionBased') == 'RevisionBased'",
+    "updateStrategy.canary needs updateStrategy.type RevisionBased; remove one of the two",
+)];
+
+/// What the API server checks of a [`Analysis`], each with what the user reads.
+const ANALYSIS_RULES: &[(&str, &str)] = &[(
+    "duration(self.?interval.orValue('30s')) <= duration(self.?duration.orValue('10m'))",
+    "analysis.interval must not exceed analysis.duration; shorten the interval",
+)];
+
+/// What the API server checks of a [`Check`], each with what the user reads.
+const CHECK_RULES: &[(&str, &str)] = &[
+    (
+        "[has(self.max), has(self.maxDelta), has(self.maxRatio)].filter(x, x).size() == 1",
+        "set exactly one of max, maxDelta and maxRatio",
+    ),
+    (
+        "(self.metric == 'PromQL') == has(self.query)",
+        "query is needed for metric PromQL and not allowed for others",
+    ),
+];
+
 /// How a new version comes.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = schema::rules(&[("!has(self.canary) || self.?type.orValue('RevisionBased') == 'RevisionBased'", "updateStrategy.canary needs updateStrategy.type RevisionBased; remove one of the two")])))]
+#[schemars(extend("x-kubernetes-validations" = schema::rules(UPDATE_STRATEGY_RULES)))]
 pub struct UpdateStrategy {
     /// `RevisionBased` if absent.
     #[serde(rename = "type", default, skip_serializing_if = "Option::is_none")]
@@ -101,7 +125,7 @@ pub struct Cohort {
 /// How a new version is judged against the old one.
 #[derive(Clone, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = schema::rules(&[("duration(self.?interval.orValue('30s')) <= duration(self.?duration.orValue('10m'))", "analysis.interval must not exceed analysis.duration; shorten the interval")])))]
+#[schemars(extend("x-kubernetes-validations" = schema::rules(ANALYSIS_RULES)))]
 pub struct Analysis {
     /// How long; 10m if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -161,7 +185,7 @@ pub enum AnalysisSource {
 /// One number that is compared.
 #[derive(Clone, Debug, Deserialize, JsonSchema, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
-#[schemars(extend("x-kubernetes-validations" = schema::rules(&[("[has(self.max), has(self.maxDelta), has(self.maxRatio)].filter(x, x).size() == 1", "set exactly one of max, maxDelta and maxRatio"), ("(self.metric == 'PromQL') == has(self.query)", "query is needed for metric PromQL and not allowed for others")])))]
+#[schemars(extend("x-kubernetes-validations" = schema::rules(CHECK_RULES)))]
 pub struct Check {
     /// Its name in the status.
     #[schemars(length(max = 63))]
