@@ -76,7 +76,7 @@ pub fn next(object: &MeshOperator, world: &World, own_image: &str) -> Result<Pla
     writes.extend(roots(mesh, world, &authority, &secrets));
     writes.extend(rendered);
     writes.extend(webhook(mesh, world, &bundle));
-    let deletes = superfluous(mesh, world, &writes);
+    let deletes = superfluous(world, &writes);
     Ok(Plan {
         resolved,
         authority,
@@ -189,10 +189,10 @@ fn webhook(mesh: &Mesh, world: &World, bundle: &str) -> Option<Object> {
 }
 
 /// What was made for the mesh and is not part of it any more.
-fn superfluous(mesh: &Mesh, world: &World, writes: &[Object]) -> Vec<(ApiResource, Key)> {
+fn superfluous(world: &World, writes: &[Object]) -> Vec<(ApiResource, Key)> {
     let wanted: BTreeSet<Key> = writes.iter().map(Object::key).collect();
     // Roots stay where they are while the authority cannot be read.
-    let kept = |key: &Key| key.kind == "ConfigMap" && key.namespace != mesh.namespace;
+    let kept = |key: &Key| key.kind == "ConfigMap" && key.name == render::ROOTS;
     everything(world)
         .into_iter()
         .filter(|(_, key)| !wanted.contains(key) && !kept(key))

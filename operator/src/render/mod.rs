@@ -14,6 +14,7 @@ mod workload;
 
 pub use customise::Unreadable;
 pub use meta::labels;
+pub(crate) use settings::ROOTS;
 pub use settings::roots_map;
 pub use webhook::configuration as webhook;
 
