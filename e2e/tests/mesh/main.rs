@@ -6,6 +6,7 @@
 mod endpoints;
 mod inject;
 mod install;
+mod meshoperator;
 mod mtls;
 mod outage;
 mod rotation;
