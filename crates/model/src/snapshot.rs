@@ -3,15 +3,18 @@
 use crate::build::endpoints::{Sources, Workloads};
 use crate::build::inbound::{Lead, inbound, selected, unselected};
 use crate::build::services;
+use crate::host::Host;
 use crate::inbound::Inbound;
 use crate::mesh::Mesh;
 use crate::objects::{self, Key, Objects, Pod, Store};
 use crate::peer::Peers;
 use crate::problem::Problem;
+use crate::routing::Routing;
 use crate::service::Service;
+use crate::traffic::Traffic;
 use crate::view::{Families, Node, Proxy, View};
 use crate::visibility::Visibility;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -23,6 +26,8 @@ pub struct Snapshot {
     mesh: Arc<Mesh>,
     pods: Store<Pod>,
     peers: Peers,
+    routing: Routing,
+    traffic: Traffic,
     /// Services that everyone sees, and the lists of the namespaces that see more.
     public: Services,
     scoped: BTreeMap<String, Services>,
@@ -47,6 +52,11 @@ impl Snapshot {
         };
         let (services, found) = services::all(&mesh, &sources);
         problems.extend(found);
+        let (traffic, found) = Traffic::build(&mesh, objects);
+        problems.extend(found);
+        let known = known(&services, &traffic);
+        let (routing, found) = Routing::build(&mesh, objects, &known);
+        problems.extend(found);
         problems.sort();
         let (public, scoped) = scopes(&services);
         let snapshot = Self {
@@ -55,6 +65,8 @@ impl Snapshot {
             leads: leads(objects, &services),
             mesh: Arc::new(mesh),
             peers,
+            routing,
+            traffic,
             public,
             scoped,
         };
@@ -87,6 +99,8 @@ impl Snapshot {
             namespace: node.namespace.clone(),
             families: Families::of(&pod.ips),
             services: services.clone(),
+            routing: self.routing.seen(&node.namespace, &pod.labels),
+            traffic: self.traffic.seen(&node.namespace, services),
             inbound: Arc::new(self.inbound(&pod)),
         }
     }
@@ -114,6 +128,13 @@ impl Snapshot {
         let policy = self.peers.policy(&pod.key.namespace, &pod.labels);
         inbound(leads, &policy)
     }
+}
+
+/// The services that there are, with the subsets that rules give them.
+fn known(services: &[Arc<Service>], traffic: &Traffic) -> BTreeMap<Host, BTreeSet<String>> {
+    let with_subsets =
+        |service: &Arc<Service>| (service.host.clone(), traffic.subsets(&service.host));
+    services.iter().map(with_subsets).collect()
 }
 
 fn scopes(services: &[Arc<Service>]) -> (Services, BTreeMap<String, Services>) {

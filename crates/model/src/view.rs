@@ -1,8 +1,11 @@
 //! What one proxy sees of a snapshot.
 
+use crate::host::Host;
 use crate::inbound::Inbound;
 use crate::mesh::Mesh;
+use crate::routing::VirtualService;
 use crate::service::Service;
+use crate::traffic::Rule;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
@@ -86,6 +89,10 @@ pub struct View {
     pub families: Families,
     /// Services that it sees, by host.
     pub services: Arc<Vec<Arc<Service>>>,
+    /// VirtualServices that it sees, the oldest first, without routes for other clients.
+    pub routing: Vec<Arc<VirtualService>>,
+    /// The DestinationRule of each service that has one.
+    pub traffic: BTreeMap<Host, Arc<Rule>>,
     /// What its workload accepts.
     pub inbound: Arc<Inbound>,
 }

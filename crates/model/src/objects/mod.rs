@@ -12,6 +12,7 @@ pub use kubernetes::{EndpointSlice, KubeNode, Namespace, Pod, Service};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use weft_api::networking::{DestinationRuleSpec, VirtualServiceSpec};
 use weft_api::security::PeerAuthenticationSpec;
 use weft_api::settings::MeshSettings;
 
@@ -54,4 +55,8 @@ pub struct Objects {
     pub pods: Store<Pod>,
     /// Istio PeerAuthentications.
     pub peer_authentications: Store<Config<PeerAuthenticationSpec>>,
+    /// Istio VirtualServices.
+    pub virtual_services: Store<Config<VirtualServiceSpec>>,
+    /// Istio DestinationRules.
+    pub destination_rules: Store<Config<DestinationRuleSpec>>,
 }
