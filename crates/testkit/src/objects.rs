@@ -6,6 +6,7 @@ use k8s_openapi::api::discovery::v1 as discovery;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
+use weft_api::networking::{DestinationRule, VirtualService};
 use weft_api::security::PeerAuthentication;
 use weft_model::objects::{Config, EndpointSlice, KubeNode, Namespace, Pod, Service, Store};
 use weft_model::{Key, Objects};
@@ -98,6 +99,18 @@ fn try_add_istio(
             let config = Config::new(&object.metadata, object.spec);
             let key = config.meta.key.clone();
             insert(&mut objects.peer_authentications, key, config);
+        }
+        "VirtualService" => {
+            let object: VirtualService = read(document)?;
+            let config = Config::new(&object.metadata, object.spec);
+            let key = config.meta.key.clone();
+            insert(&mut objects.virtual_services, key, config);
+        }
+        "DestinationRule" => {
+            let object: DestinationRule = read(document)?;
+            let config = Config::new(&object.metadata, object.spec);
+            let key = config.meta.key.clone();
+            insert(&mut objects.destination_rules, key, config);
         }
         unknown => panic!("tests know no kind `{unknown}`"),
     }
