@@ -1,34 +1,42 @@
 //! EDS: who serves a cluster.
 
-use crate::names;
+use crate::cluster::Reached;
 use crate::value::{address, number};
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use weft_model::View;
 use weft_model::endpoint::{Endpoint, Health, Tls};
-use weft_model::service::{Port, Service};
+use weft_model::traffic::Subset;
 use weft_model::view::Families;
 use weft_model::workload::Locality;
 use weft_proto::pb::envoy::config::core::v3 as core;
 use weft_proto::pb::envoy::config::endpoint::v3 as endpoint;
 use weft_proto::typed_struct::{object, string};
 
-/// The endpoints of a port of a Service.
-pub(crate) fn assignment(
-    view: &View,
-    service: &Service,
-    port: &Port,
-) -> endpoint::ClusterLoadAssignment {
+/// The endpoints of a port of a Service, or of a subset of it.
+pub(crate) fn assignment(view: &View, reached: Reached<'_>) -> endpoint::ClusterLoadAssignment {
     let mut localities: BTreeMap<&Locality, Vec<endpoint::LbEndpoint>> = BTreeMap::new();
-    for each in &port.endpoints {
+    let endpoints = reached.port.endpoints.iter();
+    for each in endpoints.filter(|each| belongs(each, reached.subset)) {
         let group = localities.entry(&each.locality).or_default();
         group.push(lb_endpoint(view, each));
     }
     endpoint::ClusterLoadAssignment {
-        cluster_name: names::outbound(port.number, "", &service.host),
+        cluster_name: reached.name(),
         endpoints: localities.into_iter().map(group).collect(),
         ..Default::default()
     }
+}
+
+/// What is no pod has no labels, and is of a subset without labels only.
+fn belongs(endpoint: &Endpoint, subset: Option<&Subset>) -> bool {
+    subset.is_none_or(|subset| match &endpoint.workload {
+        Some(workload) => subset
+            .labels
+            .iter()
+            .all(|(key, value)| workload.labels.get(key) == Some(value)),
+        None => subset.labels.is_empty(),
+    })
 }
 
 fn group(

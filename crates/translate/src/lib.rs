@@ -18,6 +18,7 @@ mod resources;
 
 pub use resources::Resources;
 
+use cluster::Reached;
 use std::collections::BTreeMap;
 use weft_model::protocol::Handling;
 use weft_model::service::{Port, Service};
@@ -35,11 +36,20 @@ pub fn resources(view: &View) -> (Resources, Vec<Problem>) {
 
 fn clusters(view: &View, resources: &mut Resources) {
     for (service, port) in ports(view) {
-        let cluster = cluster::outbound(view, service, port);
-        resources.add(CLUSTER, &cluster.name, &cluster);
-        if !service.is_headless() {
-            let assignment = endpoints::assignment(view, service, port);
-            resources.add(ENDPOINTS, &cluster.name, &assignment);
+        let rule = view.traffic.get(&service.host);
+        let subsets = rule.into_iter().flat_map(|rule| &rule.subsets).map(Some);
+        for subset in std::iter::once(None).chain(subsets) {
+            let reached = Reached {
+                service,
+                port,
+                subset,
+            };
+            let cluster = cluster::outbound(view, reached);
+            resources.add(CLUSTER, &cluster.name, &cluster);
+            if reached.has_endpoints(view) {
+                let assignment = endpoints::assignment(view, reached);
+                resources.add(ENDPOINTS, &cluster.name, &assignment);
+            }
         }
     }
     let inbound = view.inbound.ports.iter();
@@ -65,7 +75,7 @@ fn routes(view: &View, resources: &mut Resources) {
                 .or_default()
                 .push((service, port)),
             Handling::Sniff => {
-                let table = route::of_service(service, port);
+                let table = route::of_service(view, service, port);
                 resources.add(ROUTE, &table.name, &table);
             }
             Handling::Tcp => {}

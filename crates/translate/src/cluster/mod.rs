@@ -3,10 +3,11 @@
 mod fixed;
 mod inbound;
 mod outbound;
+mod policy;
 
 pub(crate) use fixed::fixed;
 pub(crate) use inbound::inbound;
-pub(crate) use outbound::outbound;
+pub(crate) use outbound::{Reached, outbound};
 
 use crate::value::{istio_metadata, number, seconds, socket_address};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -87,28 +88,46 @@ fn bind_to_uncaptured(families: Families) -> Option<core::BindConfig> {
     })
 }
 
-/// Which HTTP the upstream speaks; HTTP/1.1 needs no word.
+/// Makes `cluster` speak `protocol`.
 fn speak(cluster: &mut cluster::Cluster, protocol: Protocol) {
-    use upstreams::http_protocol_options::{
-        ExplicitHttpConfig, UpstreamProtocolOptions, explicit_http_config::ProtocolConfig,
-    };
-    let protocol = match protocol {
-        Protocol::Http2 | Protocol::Grpc => {
-            UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig {
-                protocol_config: Some(ProtocolConfig::Http2ProtocolOptions(Default::default())),
-            })
-        }
-        Protocol::Auto => as_downstream(),
-        Protocol::Http | Protocol::GrpcWeb => return,
-        Protocol::Https | Protocol::Tls | Protocol::Tcp | Protocol::Udp => return,
-    };
-    set_options(
-        cluster,
-        &upstreams::HttpProtocolOptions {
-            upstream_protocol_options: Some(protocol),
-            ..Default::default()
-        },
-    );
+    if let Some(protocol) = http_version(protocol) {
+        set_options(
+            cluster,
+            &upstreams::HttpProtocolOptions {
+                upstream_protocol_options: Some(protocol),
+                ..Default::default()
+            },
+        );
+    }
+}
+
+/// Which HTTP the upstream speaks; HTTP/1.1 needs no word.
+fn http_version(
+    protocol: Protocol,
+) -> Option<upstreams::http_protocol_options::UpstreamProtocolOptions> {
+    use upstreams::http_protocol_options::explicit_http_config::ProtocolConfig;
+    match protocol {
+        Protocol::Http2 | Protocol::Grpc => Some(explicit(ProtocolConfig::Http2ProtocolOptions(
+            Default::default(),
+        ))),
+        Protocol::Auto => Some(as_downstream()),
+        Protocol::Http | Protocol::GrpcWeb => None,
+        Protocol::Https | Protocol::Tls | Protocol::Tcp | Protocol::Udp => None,
+    }
+}
+
+fn http1() -> upstreams::http_protocol_options::UpstreamProtocolOptions {
+    use upstreams::http_protocol_options::explicit_http_config::ProtocolConfig;
+    explicit(ProtocolConfig::HttpProtocolOptions(Default::default()))
+}
+
+fn explicit(
+    protocol: upstreams::http_protocol_options::explicit_http_config::ProtocolConfig,
+) -> upstreams::http_protocol_options::UpstreamProtocolOptions {
+    use upstreams::http_protocol_options::{ExplicitHttpConfig, UpstreamProtocolOptions};
+    UpstreamProtocolOptions::ExplicitHttpConfig(ExplicitHttpConfig {
+        protocol_config: Some(protocol),
+    })
 }
 
 fn as_downstream() -> upstreams::http_protocol_options::UpstreamProtocolOptions {

@@ -1,12 +1,19 @@
 //! Filter chains: conditions on a connection, and the filter that takes it.
 
 use super::access_log;
+use crate::cluster::Reached;
+use crate::value::duration;
 use prost::{Message, Name};
 use weft_model::View;
+use weft_model::traffic::{Hash, LoadBalancing};
 use weft_proto::pack;
 use weft_proto::pb::envoy::config::core::v3::TransportSocket;
 use weft_proto::pb::envoy::config::listener::v3 as listener;
 use weft_proto::pb::envoy::extensions::filters::network::tcp_proxy::v3 as tcp;
+use weft_proto::pb::envoy::r#type::v3::{
+    HashPolicy,
+    hash_policy::{PolicySpecifier, SourceIp},
+};
 use weft_proto::pb::google::protobuf::UInt32Value;
 
 /// `transport_protocol` of a connection without TLS.
@@ -60,15 +67,39 @@ pub(super) fn behind(
 
 /// Carries bytes to a cluster.
 pub(super) fn tcp_proxy(view: &View, cluster: &str) -> listener::Filter {
+    filter("envoy.filters.network.tcp_proxy", &carrier(view, cluster))
+}
+
+/// Carries bytes to a Service, as its DestinationRule wants it.
+pub(super) fn tcp_to(view: &View, reached: Reached<'_>) -> listener::Filter {
+    let policy = reached.policy(view);
+    let by_source = matches!(
+        policy.balancing,
+        Some(LoadBalancing::RingHash(Hash::SourceIp, _) | LoadBalancing::Maglev(Hash::SourceIp, _))
+    );
+    let source = HashPolicy {
+        policy_specifier: Some(PolicySpecifier::SourceIp(SourceIp {})),
+    };
     let config = tcp::TcpProxy {
+        idle_timeout: policy
+            .pool
+            .and_then(|pool| pool.tcp_idle)
+            .and_then(duration),
+        hash_policy: by_source.then_some(source).into_iter().collect(),
+        ..carrier(view, &reached.name())
+    };
+    filter("envoy.filters.network.tcp_proxy", &config)
+}
+
+fn carrier(view: &View, cluster: &str) -> tcp::TcpProxy {
+    tcp::TcpProxy {
         stat_prefix: cluster.to_owned(),
         access_log: access_log::of(view),
         cluster_specifier: Some(tcp::tcp_proxy::ClusterSpecifier::Cluster(
             cluster.to_owned(),
         )),
         ..Default::default()
-    };
-    filter("envoy.filters.network.tcp_proxy", &config)
+    }
 }
 
 /// A network filter.

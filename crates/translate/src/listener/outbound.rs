@@ -1,7 +1,8 @@
 //! What becomes of connections that the pod's application makes.
 
-use super::chain::{chain, sniffed_http, tcp_proxy, when};
+use super::chain::{chain, sniffed_http, tcp_proxy, tcp_to, when};
 use super::{OUTBOUND_PORT, hcm, http_inspector, listener, outbound_at, wildcard};
+use crate::cluster::Reached;
 use crate::names;
 use crate::value::{flag, seconds};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,7 +11,7 @@ use weft_model::protocol::Handling;
 use weft_model::service::{Port, Service};
 use weft_model::{OutboundPolicy, View};
 use weft_proto::pb::envoy::config::core::v3::TrafficDirection;
-use weft_proto::pb::envoy::config::listener::v3::{FilterChain, Listener};
+use weft_proto::pb::envoy::config::listener::v3::{Filter, FilterChain, Listener};
 
 /// Where captured connections arrive; what no other listener knows leaves unchanged, or ends.
 pub(crate) fn virtual_outbound(view: &View) -> Listener {
@@ -117,21 +118,28 @@ fn own(view: &View, service: &Service, port: &Port) -> Vec<Listener> {
 }
 
 fn bytes(view: &View, service: &Service, port: &Port, listener: Listener) -> Listener {
-    let cluster = names::outbound(port.number, "", &service.host);
     Listener {
-        filter_chains: vec![chain("", tcp_proxy(view, &cluster))],
+        filter_chains: vec![chain("", to_service(view, service, port))],
         ..listener
     }
 }
 
 fn sniffed(view: &View, service: &Service, port: &Port, listener: Listener) -> Listener {
-    let cluster = names::outbound(port.number, "", &service.host);
     let routes = names::route_of(port.number, &service.host);
     let http = hcm::outbound(view, &listener.name, &routes);
     Listener {
         filter_chains: vec![sniffed_http(http)],
-        default_filter_chain: Some(chain("", tcp_proxy(view, &cluster))),
+        default_filter_chain: Some(chain("", to_service(view, service, port))),
         listener_filters: vec![http_inspector()],
         ..listener
     }
+}
+
+fn to_service(view: &View, service: &Service, port: &Port) -> Filter {
+    let reached = Reached {
+        service,
+        port,
+        subset: None,
+    };
+    tcp_to(view, reached)
 }

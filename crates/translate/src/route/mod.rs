@@ -1,6 +1,11 @@
 //! RDS: which requests go where.
 
 mod domains;
+mod filters;
+mod forward;
+mod headers;
+mod matches;
 mod table;
+mod virtual_service;
 
 pub(crate) use table::{inline, inline_passthrough, of_port, of_service};

@@ -1,24 +1,21 @@
 //! Route tables and their default routes.
 
 use super::domains::domains;
+use super::forward::{hash, retries, to_cluster};
+use super::matches::everything;
+use super::virtual_service;
 use crate::names;
 use crate::value::{number, seconds};
 use std::collections::BTreeSet;
 use weft_model::inbound::InboundPort;
+use weft_model::routing::Destination;
 use weft_model::service::{Port, Service};
 use weft_model::{Protocol, View};
-use weft_proto::pack;
 use weft_proto::pb::envoy::config::route::v3 as route;
-use weft_proto::pb::envoy::config::route::v3::retry_policy;
-use weft_proto::pb::envoy::extensions::retry::host::previous_hosts::v3::PreviousHostsPredicate;
 use weft_proto::pb::google::protobuf::BoolValue;
 
 /// Longest body of a direct response, as Istio allows it.
 const LONGEST_DIRECT_RESPONSE: u32 = 1 << 20;
-/// When an attempt that failed is made again: nothing of these reached the application.
-const RETRY_ON: &str =
-    "connect-failure,refused-stream,unavailable,cancelled,retriable-status-codes";
-
 /// The table of an HTTP port number: every Service that has it, and what happens to other names.
 pub(crate) fn of_port<'a>(
     view: &View,
@@ -32,18 +29,21 @@ pub(crate) fn of_port<'a>(
         // A domain that stands twice would make a proxy refuse the whole table.
         free.retain(|domain| taken.insert(domain.clone()));
         if !free.is_empty() {
-            virtual_hosts.push(virtual_host(service, port, free));
+            virtual_hosts.push(virtual_host(view, service, port, free));
         }
+    }
+    if number == 80 {
+        virtual_hosts.extend(without_service(view, &mut taken));
     }
     virtual_hosts.push(unknown(view));
     table(&number.to_string(), virtual_hosts)
 }
 
 /// The table of a port of undeclared protocol, which is asked for on the Service's own addresses.
-pub(crate) fn of_service(service: &Service, port: &Port) -> route::RouteConfiguration {
+pub(crate) fn of_service(view: &View, service: &Service, port: &Port) -> route::RouteConfiguration {
     let all = vec!["*".to_owned()];
     let name = names::route_of(port.number, &service.host);
-    table(&name, vec![virtual_host(service, port, all)])
+    table(&name, vec![virtual_host(view, service, port, all)])
 }
 
 /// The table of a port of the pod itself.
@@ -70,18 +70,61 @@ fn table(name: &str, virtual_hosts: Vec<route::VirtualHost>) -> route::RouteConf
     }
 }
 
-fn virtual_host(service: &Service, port: &Port, domains: Vec<String>) -> route::VirtualHost {
-    let action = route::RouteAction {
-        retry_policy: Some(retries()),
-        ..to_cluster(&names::outbound(port.number, "", &service.host))
-    };
+fn virtual_host(
+    view: &View,
+    service: &Service,
+    port: &Port,
+    domains: Vec<String>,
+) -> route::VirtualHost {
+    let own = virtual_service::of_host(view, &service.host);
     route::VirtualHost {
         name: format!("{}:{}", service.host, port.number),
         domains,
-        routes: vec![default_route(action, &service.host, port.number)],
+        routes: match own {
+            Some(own) => virtual_service::routes(view, own, port.number),
+            None => vec![to_service(view, service, port)],
+        },
         include_request_attempt_count: true,
         ..Default::default()
     }
+}
+
+fn to_service(view: &View, service: &Service, port: &Port) -> route::Route {
+    let whole = Destination {
+        host: service.host.clone(),
+        subset: String::new(),
+        port: Some(port.number),
+    };
+    let action = route::RouteAction {
+        retry_policy: Some(retries()),
+        hash_policy: hash(view, &whole, port.number).into_iter().collect(),
+        ..to_cluster(&names::outbound(port.number, "", &service.host))
+    };
+    default_route(action, &service.host, port.number)
+}
+
+/// Hosts that only VirtualServices know; clients reach them on port 80.
+fn without_service(view: &View, taken: &mut BTreeSet<String>) -> Vec<route::VirtualHost> {
+    const PORT: u16 = 80;
+    let mut all = Vec::new();
+    for own in view.routing.iter().filter(|own| !own.routes.is_empty()) {
+        for host in &own.hosts {
+            let known = view
+                .services
+                .iter()
+                .any(|service| host.covers(&service.host));
+            if !known && taken.insert(host.to_string()) {
+                all.push(route::VirtualHost {
+                    name: format!("{host}:{PORT}"),
+                    domains: vec![host.to_string()],
+                    routes: virtual_service::routes(view, own, PORT),
+                    include_request_attempt_count: true,
+                    ..Default::default()
+                });
+            }
+        }
+    }
+    all
 }
 
 /// What happens to names that the mesh does not know.
@@ -159,47 +202,6 @@ fn default_route(action: route::RouteAction, host: &str, port: u16) -> route::Ro
             ..Default::default()
         }),
         action: Some(route::route::Action::Route(action)),
-        ..Default::default()
-    }
-}
-
-/// No timeout: Envoy's own of 15 s would surprise. The `grpc-timeout` of a client counts.
-#[allow(
-    deprecated,
-    reason = "its successor `max_stream_duration` would limit other requests too"
-)]
-fn to_cluster(name: &str) -> route::RouteAction {
-    route::RouteAction {
-        cluster_specifier: Some(route::route_action::ClusterSpecifier::Cluster(
-            name.to_owned(),
-        )),
-        timeout: seconds(0),
-        max_grpc_timeout: seconds(0),
-        ..Default::default()
-    }
-}
-
-fn everything() -> route::RouteMatch {
-    route::RouteMatch {
-        path_specifier: Some(route::route_match::PathSpecifier::Prefix("/".to_owned())),
-        ..Default::default()
-    }
-}
-
-/// Istio's default: two more attempts, on other endpoints.
-fn retries() -> route::RetryPolicy {
-    let config = retry_policy::retry_host_predicate::ConfigType::TypedConfig(pack(
-        &PreviousHostsPredicate {},
-    ));
-    let others = retry_policy::RetryHostPredicate {
-        name: "envoy.retry_host_predicates.previous_hosts".to_owned(),
-        config_type: Some(config),
-    };
-    route::RetryPolicy {
-        retry_on: RETRY_ON.to_owned(),
-        num_retries: number(2),
-        retry_host_predicate: vec![others],
-        host_selection_retry_max_attempts: 5,
         ..Default::default()
     }
 }
