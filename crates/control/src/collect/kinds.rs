@@ -13,6 +13,9 @@ use serde::de::DeserializeOwned;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use weft_api::networking::{
+    DestinationRule, DestinationRuleSpec, VirtualService, VirtualServiceSpec,
+};
 use weft_api::security::{PeerAuthentication, PeerAuthenticationSpec};
 use weft_api::settings::MeshSettings;
 use weft_ca::Material;
@@ -52,6 +55,16 @@ pub fn start(client: &Client, namespace: &str) -> (JoinSet<()>, Knowledge) {
         all::<PeerAuthentication>(client),
         shared.clone(),
         PEERS,
+    ));
+    tasks.spawn(follow(
+        all::<VirtualService>(client),
+        shared.clone(),
+        ROUTES,
+    ));
+    tasks.spawn(follow(
+        all::<DestinationRule>(client),
+        shared.clone(),
+        RULES,
     ));
     tasks.spawn(settings(
         Api::namespaced(client.clone(), namespace),
@@ -104,6 +117,18 @@ const PEERS: Rule<PeerAuthentication, Config<PeerAuthenticationSpec>> = Rule {
     empty: Empty::Possible,
     reduce: |object| Config::new(&object.metadata, object.spec.clone()),
     store: |all| &mut all.objects.peer_authentications,
+};
+const ROUTES: Rule<VirtualService, Config<VirtualServiceSpec>> = Rule {
+    kind: Kind::VirtualService,
+    empty: Empty::Possible,
+    reduce: |object| Config::new(&object.metadata, object.spec.clone()),
+    store: |all| &mut all.objects.virtual_services,
+};
+const RULES: Rule<DestinationRule, Config<DestinationRuleSpec>> = Rule {
+    kind: Kind::DestinationRule,
+    empty: Empty::Possible,
+    reduce: |object| Config::new(&object.metadata, object.spec.clone()),
+    store: |all| &mut all.objects.destination_rules,
 };
 
 fn all<K: Resource<DynamicType = ()>>(client: &Client) -> Api<K> {

@@ -29,6 +29,10 @@ pub enum Kind {
     Pod,
     /// Istio PeerAuthentications.
     PeerAuthentication,
+    /// Istio VirtualServices.
+    VirtualService,
+    /// Istio DestinationRules.
+    DestinationRule,
     /// ConfigMap `weft-mesh`.
     Settings,
     /// Secret `weft-ca`.
@@ -36,13 +40,15 @@ pub enum Kind {
 }
 
 /// Every kind.
-pub const KINDS: [Kind; 8] = [
+pub const KINDS: [Kind; 10] = [
     Kind::Namespace,
     Kind::Node,
     Kind::Service,
     Kind::EndpointSlice,
     Kind::Pod,
     Kind::PeerAuthentication,
+    Kind::VirtualService,
+    Kind::DestinationRule,
     Kind::Settings,
     Kind::Ca,
 ];
