@@ -9,6 +9,7 @@ mod envoy;
 mod flags;
 mod labels;
 mod log;
+mod metadata;
 mod recorder;
 mod series;
 mod text;

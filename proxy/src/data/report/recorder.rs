@@ -3,11 +3,12 @@
 use super::envoy::{ClusterStats, HttpStats, ListenerStats, TcpStats};
 use super::labels::{Labels, Own, Protocol, Side, Workload};
 use super::log::Templates;
+use super::metadata;
 use super::series::{Family, Finished, MessageSeries, RequestSeries, TcpSeries};
 use super::{Flags, Metrics, Record, Shard};
 use crate::config::{AccessLog, Cluster};
 use crate::data::secrets::Secrets;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ pub struct Recorder {
     texts: RefCell<HashMap<Arc<str>, ()>>,
     workloads: RefCell<HashMap<Box<[u8]>, Arc<Workload>>>,
     templates: Templates,
+    announcement: OnceCell<(String, String)>,
 }
 
 /// [`Labels`] by address. The addresses stay in use as long as the entry: see [`Found`].
@@ -85,6 +87,7 @@ impl Recorder {
             texts: RefCell::default(),
             workloads: RefCell::default(),
             templates: Templates::default(),
+            announcement: OnceCell::new(),
         }
     }
 
@@ -171,6 +174,22 @@ impl Recorder {
         let workload = Arc::new(decode(encoded));
         workloads.insert(encoded.into(), Arc::clone(&workload));
         workload
+    }
+
+    /// The workload that a peer metadata header describes.
+    pub fn peer(&self, header: &[u8]) -> Arc<Workload> {
+        self.workload(header, metadata::decode)
+    }
+
+    /// What this workload says of itself: values of `x-envoy-peer-metadata-id` and
+    /// `x-envoy-peer-metadata`.
+    pub fn announcement(&self) -> &(String, String) {
+        self.announcement.get_or_init(|| {
+            let own = &self.metrics.own;
+            let (name, namespace) = (&own.name, &own.namespace);
+            let id = format!("sidecar~~{name}.{namespace}~{namespace}.svc.cluster.local");
+            (id, metadata::encode(own))
+        })
     }
 
     /// Forgets addresses of an earlier configuration; the counts stay.

@@ -41,6 +41,7 @@ pub(super) async fn forward(
     let asked = retry::asked_for(&mut flight.request, forward.retry.as_ref());
     let hash = hash(flight, forward);
     request::prepare(flight, matched, forward, share);
+    super::peer::announce(flight, &upstream.config);
     flight.share = Some(share.clone());
     let mut tries = Tries::new(asked.as_ref().or(forward.retry.as_ref()));
     let ended = all_tries(flight, body, &upstream, &mut tries, hash).await;

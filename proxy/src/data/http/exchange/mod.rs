@@ -6,6 +6,7 @@ mod connect;
 mod filters;
 mod finish;
 mod forward;
+mod peer;
 mod request;
 mod respond;
 mod tunnel;
@@ -64,6 +65,7 @@ pub async fn exchange(
         .matched
         .as_ref()
         .map(|matched| Arc::clone(&matched.route));
+    peer::on_request(&mut flight);
     let refused = refused.or_else(|| filters::refusal(&flight));
     let complete = match refused {
         Some(local) => respond::local(&mut flight, local).await,

@@ -70,6 +70,7 @@ pub(super) fn head<'a>(
     flight: &mut Flight<'a>,
     mut response: Response,
 ) -> Result<Outgoing<'a>, Broken> {
+    super::peer::on_response(flight, &mut response.fields);
     edit(flight, &mut response);
     let http = &flight.down.worker.http;
     if !response.fields.contains("date") {

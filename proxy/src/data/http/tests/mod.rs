@@ -1,5 +1,6 @@
 //! Whole connections over loopback: a client of ours, the proxy, servers of ours.
 
 mod h1;
+mod peer;
 mod policy;
 mod support;

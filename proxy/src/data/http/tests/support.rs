@@ -133,6 +133,11 @@ impl Proxy {
         client.unwrap()
     }
 
+    /// All series as Prometheus reads them.
+    pub(super) fn metrics(&self) -> String {
+        self.metrics.prometheus()
+    }
+
     /// Envoy's counters by name.
     pub(super) fn stats(&self) -> BTreeMap<String, u64> {
         self.metrics.stats()
