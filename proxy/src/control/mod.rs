@@ -12,3 +12,6 @@ pub mod node;
 pub mod saved;
 pub mod store;
 pub mod stream;
+
+#[cfg(test)]
+mod tests;

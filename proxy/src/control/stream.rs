@@ -2,7 +2,7 @@
 //!
 //! Never gives up: without a control plane the last good configuration stays in force.
 
-use super::channel::Control;
+use super::channel::{Control, causes};
 use super::saved::{Saved, SavedResource};
 use super::store::{Refusal, Store};
 use crate::config::Config;
@@ -80,11 +80,11 @@ impl Stream {
         let channel = self.control.connect(identity).await;
         let channel = channel.map_err(|error| error.to_string())?;
         let connected = self.client.connect(channel).await;
-        connected.map_err(|status| status.message().to_owned())?;
+        connected.map_err(|status| reason(&status))?;
         tracing::info!(host = self.control.host, "configuration stream open");
         loop {
             let update = self.client.next().await;
-            let update = update.map_err(|status| status.message().to_owned())?;
+            let update = update.map_err(|status| reason(&status))?;
             *failures = 0;
             self.apply(update);
         }
@@ -175,4 +175,10 @@ impl Stream {
         tracing::info!("serving with the saved configuration");
         self.advance();
     }
+}
+
+/// What the server said, or what broke the connection, which tonic hides behind "transport error".
+fn reason(status: &tonic::Status) -> String {
+    let source = std::error::Error::source(status);
+    source.map_or_else(|| status.message().to_owned(), causes)
 }
