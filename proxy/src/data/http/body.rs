@@ -4,6 +4,7 @@
 use super::fields::Fields;
 use super::h1::parse::Refused;
 use super::h1::{Reader, Writer};
+use super::h2::{Receiver, Sender};
 use bytes::Bytes;
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
@@ -44,6 +45,8 @@ pub enum Incoming<'a> {
     Memory(Bytes),
     /// An HTTP/1 connection.
     H1(Reader<'a>),
+    /// An HTTP/2 stream.
+    H2(Receiver),
 }
 
 impl Incoming<'_> {
@@ -52,6 +55,7 @@ impl Incoming<'_> {
             Self::Memory(bytes) if bytes.is_empty() => Poll::Ready(Ok(Piece::End)),
             Self::Memory(_) => Poll::Ready(Ok(Piece::Data)),
             Self::H1(reader) => reader.poll_piece(cx),
+            Self::H2(receiver) => receiver.poll_piece(cx),
         }
     }
 
@@ -59,6 +63,7 @@ impl Incoming<'_> {
         match self {
             Self::Memory(bytes) => bytes,
             Self::H1(reader) => reader.data(),
+            Self::H2(receiver) => receiver.data(),
         }
     }
 
@@ -66,6 +71,7 @@ impl Incoming<'_> {
         match self {
             Self::Memory(bytes) => drop(bytes.split_to(count)),
             Self::H1(reader) => reader.consume(count),
+            Self::H2(receiver) => drop(receiver.take(count)),
         }
     }
 
@@ -73,6 +79,7 @@ impl Incoming<'_> {
         match self {
             Self::Memory(_) => true,
             Self::H1(reader) => reader.is_last(),
+            Self::H2(receiver) => receiver.is_last(),
         }
     }
 
@@ -80,6 +87,7 @@ impl Incoming<'_> {
         match self {
             Self::Memory(_) => None,
             Self::H1(reader) => reader.take_trailers(),
+            Self::H2(receiver) => receiver.take_trailers(),
         }
     }
 
@@ -87,6 +95,7 @@ impl Incoming<'_> {
         match self {
             Self::Memory(_) => Poll::Pending,
             Self::H1(reader) => reader.poll_closed(cx),
+            Self::H2(receiver) => receiver.poll_reset(cx),
         }
     }
 }
@@ -175,6 +184,21 @@ impl<'a> Body<'a> {
         self.sent_of_kept == self.kept.len() && self.source.is_last()
     }
 
+    /// Takes `count` bytes of [`Body::data`] off and gives them, uncopied where that can be.
+    pub fn take(&mut self, count: usize) -> Bytes {
+        let shared = match &mut self.source {
+            Incoming::Memory(bytes) if !self.keeps => bytes.split_to(count),
+            Incoming::H2(receiver) if !self.keeps && self.kept.is_empty() => receiver.take(count),
+            Incoming::Memory(_) | Incoming::H1(_) | Incoming::H2(_) => {
+                let copy = Bytes::copy_from_slice(&self.data()[..count]);
+                self.consume(count);
+                return copy;
+            }
+        };
+        self.bytes += count as u64;
+        shared
+    }
+
     /// Takes `count` bytes of [`Body::data`] off.
     pub fn consume(&mut self, count: usize) {
         if self.sent_of_kept < self.kept.len() {
@@ -203,7 +227,7 @@ impl<'a> Body<'a> {
         self.ended = false;
         self.keeps = false;
         match &mut self.source {
-            Incoming::Memory(_) => {}
+            Incoming::Memory(_) | Incoming::H2(_) => {}
             Incoming::H1(reader) => reader.become_tunnel(),
         }
     }
@@ -219,6 +243,8 @@ impl<'a> Body<'a> {
 pub enum Outgoing<'a> {
     /// An HTTP/1 connection.
     H1(Writer<'a>),
+    /// An HTTP/2 stream.
+    H2(Sender),
 }
 
 impl Outgoing<'_> {
@@ -231,6 +257,7 @@ impl Outgoing<'_> {
                 body.consume(count);
                 Ok(())
             }
+            Self::H2(sender) => sender.data(body).await,
         }
     }
 
@@ -238,12 +265,15 @@ impl Outgoing<'_> {
     pub async fn flush(&mut self) -> Result<(), Broken> {
         match self {
             Self::H1(writer) => writer.flush().await,
+            // The connection's task sends.
+            Self::H2(_) => Ok(()),
         }
     }
 
     async fn end(&mut self, trailers: Option<&Fields>) -> Result<(), Broken> {
         match self {
             Self::H1(writer) => writer.end(trailers).await,
+            Self::H2(sender) => sender.end(trailers),
         }
     }
 
@@ -252,6 +282,7 @@ impl Outgoing<'_> {
         match self {
             // The connection is closed before the body's end.
             Self::H1(_) => {}
+            Self::H2(sender) => sender.abort(),
         }
     }
 
@@ -259,6 +290,7 @@ impl Outgoing<'_> {
     pub fn become_tunnel(&mut self) {
         match self {
             Self::H1(writer) => writer.become_tunnel(),
+            Self::H2(_) => {}
         }
     }
 }

@@ -63,6 +63,7 @@ pub(super) async fn attempt(
     };
     match converse(flight, body, &mut connection, tries).await {
         Tried::Failed(CLOSED, _) if reused && !connection.has_answered() => Tried::Stale,
+        Tried::Failed(Failure::Broken(Broken::Unprocessed), _) if reused => Tried::Stale,
         Tried::Failed(failure, sent) => failed(flight, host, failure, sent),
         Tried::Answered { complete, reusable } => {
             if reusable {
@@ -128,7 +129,17 @@ async fn converse(
     connection: &mut Connection,
     tries: &Tries<'_>,
 ) -> Tried {
-    let (mut to, mut answer) = connection.begin(&flight.request);
+    if flight.request.connection.expect_continue && matches!(connection, Connection::H2(_)) {
+        // HTTP/2 needs no leave to send; the client gets it from us.
+        flight.request.connection.expect_continue = false;
+        if flight.reply.interim(&Response::new(100)).await.is_err() {
+            return Tried::Client(Broken::Closed);
+        }
+    }
+    let (mut to, mut answer) = match connection.begin(&flight.request) {
+        Ok(begun) => begun,
+        Err(broken) => return Tried::Failed(Failure::Broken(broken), false),
+    };
     let mut limits = std::mem::take(&mut flight.limits);
     let progress = Cell::new(Upload::Going);
     let met = {

@@ -4,10 +4,10 @@ use crate::config::UpstreamProtocol;
 use crate::data::choose::{Host, Upstream};
 use crate::data::dial::{self, DialError, Offer};
 use crate::data::http::failure::Failure;
-use crate::data::http::h1::client;
 use crate::data::http::h1::target::host_of;
 use crate::data::http::head::{Request, Version};
 use crate::data::http::pool::Connection;
+use crate::data::http::{h1, h2};
 use crate::data::worker::Worker;
 use std::rc::Rc;
 
@@ -23,7 +23,7 @@ pub(super) async fn connect(
     fresh: bool,
 ) -> Result<(Connection, bool), Failure> {
     let offer = offer(upstream.config.protocol, request);
-    if !fresh && let Some(connection) = host.pool.take() {
+    if !fresh && let Some(connection) = host.pool.take(offer) {
         return Ok((connection, true));
     }
     let permit = upstream.connection_permit().ok_or(Failure::Overflow)?;
@@ -31,8 +31,23 @@ pub(super) async fn connect(
     let sni = host_of(&request.authority);
     let dialled = dial::connect(worker, upstream, host, offer, Some(sni)).await;
     let dialled = dialled.map_err(failure)?;
-    let connection = client::Connection::new(dialled, permit, &worker.http.buffers);
+    if speaks_http2(dialled.alpn.as_deref(), offer) {
+        let shared = h2::client::Connection::new(dialled.stream, permit).await;
+        let connection = shared.map_err(Failure::Broken)?;
+        host.pool.share(&connection, &upstream.config);
+        return Ok((Connection::H2(connection), false));
+    }
+    let connection = h1::client::Connection::new(dialled, permit, &worker.http.buffers);
     Ok((Connection::H1(Box::new(connection)), false))
+}
+
+/// What ALPN agreed on, else what we offered.
+fn speaks_http2(alpn: Option<&str>, offer: Offer) -> bool {
+    match alpn {
+        Some("h2" | "istio-h2") => true,
+        Some("http/1.1" | "istio-http/1.1" | "http/1.0" | "istio-http/1.0") => false,
+        Some(_) | None => offer == Offer::Http2,
+    }
 }
 
 fn offer(protocol: UpstreamProtocol, request: &Request) -> Offer {

@@ -79,10 +79,7 @@ enum Next {
 }
 
 /// Serves the connection until either side ends it.
-pub async fn serve(stream: Stream, down: &Downstream) {
-    let pool = Rc::clone(&down.worker.http.buffers);
-    let stream = RefCell::new(stream);
-    let mut buffer = pool.buffer();
+pub async fn serve(stream: RefCell<Stream>, mut buffer: Buffer, down: &Downstream) {
     let mut idle = Idle::new(down);
     let limits = down.head_limits();
     loop {

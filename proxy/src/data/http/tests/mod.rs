@@ -1,6 +1,7 @@
 //! Whole connections over loopback: a client of ours, the proxy, servers of ours.
 
 mod h1;
+mod h2;
 mod peer;
 mod policy;
 mod support;
