@@ -1,5 +1,7 @@
 //! The order in which a mesh comes, changes and goes.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use kube::core::{ApiResource, DynamicObject};
 use serde_json::json;
 use std::collections::BTreeMap;

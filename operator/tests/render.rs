@@ -3,6 +3,8 @@
 //! A difference here restarts programs of running meshes: objects of a released version must never
 //! change. `WEFT_BLESS=1 cargo test -p weft-operator --test render` writes the files anew.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::path::PathBuf;
 use weft_api::operator::MeshOperator;
 use weft_operator::object::Object;
