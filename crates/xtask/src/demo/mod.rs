@@ -108,10 +108,11 @@ fn start_shop(target: &Target) -> Result<()> {
         .map(drop)
 }
 
-/// Sends requests to the shop's front through the API server, as a browser outside the mesh would.
+/// Sends requests to the shop's front end through the API server, as a browser outside the mesh would.
 fn send(target: &Target) -> Result<()> {
     step(format!("send {REQUESTS} requests through the shop"));
-    let front = format!("get --raw /api/v1/namespaces/{NAMESPACE}/services/front:http/proxy/");
+    let front =
+        format!("get --raw /api/v1/namespaces/{NAMESPACE}/services/frontend:http/proxy/products/1");
     await_ok(Duration::from_secs(20), || target.kubectl(&front))?;
     for _ in 1..REQUESTS {
         target.kubectl(&front)?;

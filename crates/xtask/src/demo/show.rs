@@ -30,8 +30,8 @@ pub(super) fn next_commands(target: &Target) {
   {}
   kubectl get meshoperator mesh -o wide
   kubectl --namespace {NAMESPACE} get pods
-  kubectl --namespace {NAMESPACE} logs deployment/front --container weft-proxy
-  kubectl --namespace {NAMESPACE} port-forward deployment/front 15000   # then curl localhost:15000/help
+  kubectl --namespace {NAMESPACE} logs deployment/frontend --container weft-proxy
+  kubectl --namespace {NAMESPACE} port-forward deployment/frontend 15000   # then curl localhost:15000/help
   kubectl --namespace {SYSTEM} delete deployment weft-control           # the operator brings it back
   cargo xtask demo down",
         target.export()
