@@ -8,7 +8,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{AttachParams, AttachedProcess};
 use serde::Deserialize;
-use tokio::io::AsyncReadExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::Namespace;
 
@@ -70,7 +70,9 @@ impl Traffic {
     /// When the client died, which proves nothing.
     pub async fn stop(mut self) -> Result<Report> {
         let mut stdout = self.process.stdout().context("its output")?;
-        drop(self.process.stdin().context("its input")?);
+        let mut stdin = self.process.stdin().context("its input")?;
+        stdin.write_all(b"\n").await?;
+        stdin.flush().await?;
         let mut text = String::new();
         stdout.read_to_string(&mut text).await?;
         serde_json::from_str(&text)

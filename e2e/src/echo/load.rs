@@ -1,6 +1,7 @@
 //! Requests at a steady rate: half of them on kept connections, half on new ones.
 
 use std::collections::BTreeMap;
+use std::io::Read;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -24,13 +25,14 @@ struct Report {
     first: BTreeMap<String, u128>,
 }
 
-/// Sends until standard input ends; each request that was sent is waited for.
+/// Sends until standard input says something or ends; each request that was sent is waited for.
 pub(crate) async fn run(url: &str, rate: u32) -> Result<()> {
     let clients = [client(64)?, client(0)?];
     let mut ticks = interval(Duration::from_secs(1) / rate.max(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let (mut report, mut open) = (Report::default(), JoinSet::new());
-    let mut ended = spawn_blocking(|| std::io::copy(&mut std::io::stdin(), &mut std::io::sink()));
+    // One byte or the end: either says that it is enough.
+    let mut ended = spawn_blocking(|| std::io::stdin().read(&mut [0]));
     loop {
         tokio::select! {
             _ = ticks.tick() => {
