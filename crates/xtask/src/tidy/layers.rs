@@ -83,13 +83,19 @@ const WALLS: [(&str, &[&str]); 4] = [
         ],
     ),
     ("weft-model", &["tokio", "kube-client"]),
-    ("weft-translate", &["tokio", "kube-client"]),
+    // Not tokio: the crate of Envoy's messages brings tonic.
+    ("weft-translate", &["kube-client"]),
     ("weft-ca", &["kube", "kube-client", "kube-core", "weft-xds"]),
 ];
 
 /// Each package's name and the names of the packages that it uses when it is built, tests aside.
-#[derive(Debug)]
-pub(super) struct Graph(BTreeMap<String, BTreeSet<String>>);
+#[derive(Debug, Default)]
+pub(super) struct Graph {
+    arrows: BTreeMap<String, BTreeSet<String>>,
+    /// All that is linked into a package built by itself, with the features that it asks for; the
+    /// arrows have the features of the whole workspace.
+    linked: BTreeMap<&'static str, BTreeSet<String>>,
+}
 
 impl Graph {
     /// Asks Cargo.
@@ -98,8 +104,12 @@ impl Graph {
             "cargo metadata --format-version 1 --locked --filter-platform x86_64-unknown-linux-gnu",
         );
         let text = command::output(cargo.current_dir(place::repository()))?;
-        Self::parse(&serde_json::from_str(&text)?)
-            .context("cargo metadata has another form than expected")
+        let mut graph = Self::parse(&serde_json::from_str(&text)?)
+            .context("cargo metadata has another form than expected")?;
+        for (package, _) in WALLS {
+            graph.linked.insert(package, linked(package)?);
+        }
+        Ok(graph)
     }
 
     fn parse(metadata: &Value) -> Option<Self> {
@@ -121,11 +131,14 @@ impl Graph {
                 Some((*names.get(dependency["pkg"].as_str()?)?).to_owned())
             }));
         }
-        Some(Self(graph))
+        Some(Self {
+            arrows: graph,
+            ..Self::default()
+        })
     }
 
     fn uses(&self, package: &str) -> impl Iterator<Item = &str> {
-        self.0
+        self.arrows
             .get(package)
             .into_iter()
             .flatten()
@@ -134,6 +147,9 @@ impl Graph {
 
     /// Everything that a package uses, directly or not.
     fn reach<'a>(&'a self, package: &'a str) -> BTreeSet<&'a str> {
+        if let Some(linked) = self.linked.get(package) {
+            return linked.iter().map(String::as_str).collect();
+        }
         let mut reached = BTreeSet::new();
         let mut open = vec![package];
         while let Some(next) = open.pop() {
@@ -141,6 +157,15 @@ impl Graph {
         }
         reached
     }
+}
+
+fn linked(package: &str) -> Result<BTreeSet<String>> {
+    let mut cargo = command::words(
+        "cargo tree --locked --edges normal,no-proc-macro --prefix none --format {p} --package",
+    );
+    let text = command::output(cargo.arg(package).current_dir(place::repository()))?;
+    let names = text.lines().filter_map(|line| line.split(' ').next());
+    Ok(names.map(str::to_owned).collect())
 }
 
 /// Neither a development nor a build dependency: what ends up in the program.
@@ -186,7 +211,10 @@ mod tests {
                 .or_default()
                 .insert((*to).to_owned());
         }
-        Graph(graph)
+        Graph {
+            arrows: graph,
+            ..Graph::default()
+        }
     }
 
     #[test]
