@@ -51,8 +51,10 @@ enum Task {
     Bench(bench::Options),
     /// Install a mesh with a shop in it and show what it does; `demo down` removes it.
     Demo { down: Option<Down> },
-    /// Run everything that must pass before a change lands.
+    /// Run everything that must pass before a change lands, short of a cluster.
     Test,
+    /// Run the end-to-end tests on a cluster.
+    E2e,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -91,6 +93,7 @@ fn main() -> Result<()> {
             down: Some(Down::Down),
         } => demo::down(),
         Task::Test => test::run(),
+        Task::E2e => test::stories(),
     }
 }
 
