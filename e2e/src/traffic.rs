@@ -8,12 +8,14 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::{AttachParams, AttachedProcess};
 use serde::Deserialize;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncReadExt;
 
-use crate::Namespace;
+use crate::{Namespace, exec};
 
 /// Traffic that goes on until it is stopped.
 pub struct Traffic {
+    namespace: Namespace,
+    pod: String,
     process: AttachedProcess,
 }
 
@@ -57,11 +59,15 @@ impl Traffic {
     ) -> Result<Self> {
         let pods: Api<Pod> = Api::namespaced(namespace.cluster.client.clone(), &namespace.name);
         let rate = per_second.to_string();
-        let how = AttachParams::default().container("app").stdin(true);
+        let how = AttachParams::default().container("app");
         let process = pods
             .exec(pod, ["/weft-echo", "load", url, "--rate", &rate], &how)
             .await?;
-        Ok(Self { process })
+        Ok(Self {
+            namespace: namespace.clone(),
+            pod: pod.to_owned(),
+            process,
+        })
     }
 
     /// Ends it, waits for what was sent, and says what failed.
@@ -70,9 +76,9 @@ impl Traffic {
     /// When the client died, which proves nothing.
     pub async fn stop(mut self) -> Result<Report> {
         let mut stdout = self.process.stdout().context("its output")?;
-        let mut stdin = self.process.stdin().context("its input")?;
-        stdin.write_all(b"\n").await?;
-        stdin.flush().await?;
+        // A signal, because the API server does not always pass on the end of an input.
+        let place = [self.namespace.name.as_str(), &self.pod, "app"];
+        exec(&self.namespace.cluster, place, &["/weft-echo", "stop"]).await?;
         let mut text = String::new();
         stdout.read_to_string(&mut text).await?;
         serde_json::from_str(&text)

@@ -1,14 +1,15 @@
 //! Requests at a steady rate: half of them on kept connections, half on new ones.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use http::Request;
 use http_body_util::Empty;
+use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
-use tokio::task::{JoinSet, spawn_blocking};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::call::{HttpClient, client, send};
@@ -25,14 +26,13 @@ struct Report {
     first: BTreeMap<String, u128>,
 }
 
-/// Sends until standard input says something or ends; each request that was sent is waited for.
+/// Sends until it is told to terminate; each request that was sent is waited for.
 pub(crate) async fn run(url: &str, rate: u32) -> Result<()> {
     let clients = [client(64)?, client(0)?];
     let mut ticks = interval(Duration::from_secs(1) / rate.max(1));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let (mut report, mut open) = (Report::default(), JoinSet::new());
-    // One byte or the end: either says that it is enough.
-    let mut ended = spawn_blocking(|| std::io::stdin().read(&mut [0]));
+    let mut terminate = signal(SignalKind::terminate())?;
     loop {
         tokio::select! {
             _ = ticks.tick() => {
@@ -41,7 +41,7 @@ pub(crate) async fn run(url: &str, rate: u32) -> Result<()> {
                 open.spawn(one(clients[which].clone(), url.to_owned(), ["kept", "new"][which]));
             }
             Some(done) = open.join_next() => report.note(done?),
-            _ = &mut ended => break,
+            _ = terminate.recv() => break,
         }
     }
     while let Some(done) = open.join_next().await {
@@ -90,4 +90,18 @@ impl Report {
             }
         }
     }
+}
+
+/// Tells the other `weft-echo load` of this container to terminate.
+pub(crate) fn stop() -> Result<()> {
+    for entry in std::fs::read_dir("/proc")? {
+        let entry = entry?;
+        let words = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let is_load = words.split(|byte| *byte == 0).nth(1) == Some(b"load");
+        if let (true, Ok(number)) = (is_load, entry.file_name().to_string_lossy().parse()) {
+            let process = Pid::from_raw(number).context("a process has a number")?;
+            kill_process(process, Signal::TERM)?;
+        }
+    }
+    Ok(())
 }

@@ -29,7 +29,9 @@ enum Role {
     },
     /// Open a TCP connection and print the first line that comes.
     Banner { address: String },
-    /// Send requests until standard input ends, then print a report as JSON.
+    /// Terminate the `load` of this container.
+    Stop,
+    /// Send requests until told to terminate, then print a report as JSON.
     Load {
         url: String,
         /// Requests per second.
@@ -63,6 +65,7 @@ async fn main() -> Result<()> {
             must_succeed,
         } => call::once(&url, &headers, must_succeed).await,
         Role::Banner { address } => call::banner(&address).await,
+        Role::Stop => load::stop(),
         Role::Load { url, rate } => load::run(&url, rate).await,
     }
 }
