@@ -1,6 +1,6 @@
 //! Small applications that know nothing of the mesh: a Deployment and a Service of `weft-echo`.
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Api, Patch, PatchParams};
@@ -190,11 +190,21 @@ impl App {
         serde_json::from_str(&output.stdout).with_context(|| format!("{output:?}"))
     }
 
-    /// Calls another application at a steady rate, until the traffic is stopped.
+    /// Calls another application at a steady rate, from its first good answer until the traffic is stopped.
     ///
     /// # Errors
     /// When the client cannot be started.
     pub async fn keep_calling(&self, server: &Self, per_second: u32) -> Result<Traffic> {
+        eventually(seconds(20), || async {
+            let answer = self.call(server).await?;
+            ensure!(
+                answer.status == Some(200),
+                "{} does not serve yet: {answer:?}",
+                server.name
+            );
+            Ok(())
+        })
+        .await?;
         let pod = self.pod().await?;
         Traffic::start(&self.namespace, &pod, &server.url(), per_second).await
     }

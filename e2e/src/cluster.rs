@@ -7,10 +7,13 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace as KubeNamespace, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
-use kube::{Client, Discovery};
+use kube::{Client, Discovery, ResourceExt};
 use serde::Deserialize;
 
 use crate::{eventually, seconds};
+
+/// Label of every namespace that a test makes.
+const TEST: &str = "weft-e2e";
 
 /// A connection to the API server that `KUBECONFIG` names.
 #[derive(Clone)]
@@ -43,8 +46,10 @@ impl Cluster {
     /// When the API server refuses.
     pub async fn namespace(&self, name: &str, labels: &[(&str, &str)]) -> Result<Namespace> {
         self.delete_namespace(name).await?;
+        let test = [(TEST, "true")];
         let labels: BTreeMap<_, _> = labels
             .iter()
+            .chain(&test)
             .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
             .collect();
         let metadata = ObjectMeta {
@@ -62,6 +67,18 @@ impl Cluster {
             cluster: self.clone(),
             name: name.to_owned(),
         })
+    }
+
+    /// Deletes the namespaces that earlier tests left when they failed; pods in them would keep a mesh from going.
+    ///
+    /// # Errors
+    /// When they are not gone after a minute and a half.
+    pub async fn delete_leftovers(&self) -> Result<()> {
+        let api: Api<KubeNamespace> = Api::all(self.client.clone());
+        for namespace in api.list(&ListParams::default().labels(TEST)).await? {
+            self.delete_namespace(&namespace.name_any()).await?;
+        }
+        Ok(())
     }
 
     /// Deletes a namespace and waits until it is gone.

