@@ -196,10 +196,14 @@ impl Cluster {
             .await?;
         eventually(seconds(90), || async {
             let status = api.get(deployment).await?.status.unwrap_or_default();
-            if status.replicas.unwrap_or(0) != replicas
-                || status.ready_replicas.unwrap_or(0) != replicas
-            {
-                bail!("{deployment} does not have {replicas} ready pods: {status:?}");
+            // Pods that are ending still work, so they count too.
+            let pods = self
+                .pods(namespace, &format!("app={deployment}"))
+                .await?
+                .len();
+            let ready = status.ready_replicas.unwrap_or(0);
+            if ready != replicas || pods != usize::try_from(replicas)? {
+                bail!("{deployment} has {pods} pods, {ready} of {replicas} ready: {status:?}");
             }
             Ok(())
         })

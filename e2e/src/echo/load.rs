@@ -26,6 +26,9 @@ struct Report {
     first: BTreeMap<String, u128>,
 }
 
+/// How long it sends at least, whenever it is told to terminate: less would prove nothing.
+const SECONDS: u32 = 10;
+
 /// Sends until it is told to terminate; each request that was sent is waited for.
 pub(crate) async fn run(url: &str, rate: u32) -> Result<()> {
     let clients = [client(64)?, client(0)?];
@@ -33,7 +36,8 @@ pub(crate) async fn run(url: &str, rate: u32) -> Result<()> {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let (mut report, mut open) = (Report::default(), JoinSet::new());
     let mut terminate = signal(SignalKind::terminate())?;
-    loop {
+    let mut told = false;
+    while !told || report.sent < u64::from(rate * SECONDS) {
         tokio::select! {
             _ = ticks.tick() => {
                 let which = usize::from(report.sent % 2 == 1);
@@ -41,7 +45,7 @@ pub(crate) async fn run(url: &str, rate: u32) -> Result<()> {
                 open.spawn(one(clients[which].clone(), url.to_owned(), ["kept", "new"][which]));
             }
             Some(done) = open.join_next() => report.note(done?),
-            _ = terminate.recv() => break,
+            _ = terminate.recv() => told = true,
         }
     }
     while let Some(done) = open.join_next().await {
