@@ -10,94 +10,34 @@ use weft_api::operator::MeshOperator;
 use weft_e2e::Mesh;
 
 /// Specs that describe no mesh, and a part of what the user reads.
-fn refused() -> Vec<(Value, &'static str)> {
-    let analysis = |analysis: Value| json!({"updateStrategy": {"canary": {"analysis": analysis}}});
-    let waves = |waves: Value| json!({"dataPlane": {"update": {"waves": waves}}});
-    let resources = |requests: Value, limits: Value| json!({"proxy": {"resources": {"requests": requests, "limits": limits}}});
-    vec![
-        (
-            json!({"profile": "production", "components": {"pilot": {"k8s": {"replicaCount": 1}}}}),
-            "replicaCount must be 2 or more",
-        ),
-        (
-            json!({"injection": {"interception": {"mode": "CNI"}}}),
-            "components.cni.enabled: true",
-        ),
-        (
-            json!({"injection": {"failurePolicy": "Ignore", "onOutage": "Block"}}),
-            "onOutage Block contradicts",
-        ),
-        (
-            json!({"updateStrategy": {"type": "InPlace", "canary": {}}}),
-            "needs updateStrategy.type RevisionBased",
-        ),
-        (
-            analysis(json!({"interval": "1h"})),
-            "interval must not exceed",
-        ),
-        (
-            analysis(json!({"checks": [{"name": "a", "metric": "SuccessRate"}]})),
-            "exactly one of max, maxDelta and maxRatio",
-        ),
-        (
-            analysis(json!({"checks": [{"name": "a", "metric": "PromQL", "max": "1"}]})),
-            "query is needed for metric PromQL",
-        ),
-        (
-            json!({"dataPlane": {"update": {"method": "Restart", "maxUnavailable": 0}}}),
-            "lets nothing restart",
-        ),
-        (
-            json!({"dataPlane": {"update": {"maxUnavailable": "half"}}}),
-            "a percentage such as 25%",
-        ),
-        (
-            waves(json!([{"name": "a"}])),
-            "each wave needs percent or namespaceSelector",
-        ),
-        (
-            waves(json!([{"name": "a", "percent": 50}])),
-            "give the last one percent: 100",
-        ),
-        (
-            resources(json!({"cpu": "2"}), json!({"cpu": 1})),
-            "requests.cpu exceeds limits.cpu",
-        ),
-        (
-            resources(json!({"memory": "1Gi"}), json!({"memory": "512Mi"})),
-            "requests.memory exceeds limits.memory",
-        ),
-        (
-            json!({"proxy": {"lifecycle": {"minimumDrain": "1m"}}}),
-            "minimumDrain (5s if absent)",
-        ),
-        (
-            json!({"ca": {"provider": "CertManager"}}),
-            "ca.certManager is needed",
-        ),
-        (
-            json!({"ca": {"externalSecret": {"name": "a"}}}),
-            "ca.externalSecret is needed",
-        ),
-        (
-            json!({"ca": {"workloadCertTTL": "2161h"}}),
-            "must not exceed ca.issuerTTL",
-        ),
-        (
-            json!({"ca": {"issuerTTL": "87601h"}}),
-            "must not exceed ca.rootTTL",
-        ),
-        (
-            json!({"ca": {"workloadCertTTL": "29s"}}),
-            "must be 30s or more",
-        ),
-    ]
-}
+#[rustfmt::skip]
+const REFUSED: &[(&str, &str)] = &[
+    ("{profile: production, components: {pilot: {k8s: {replicaCount: 1}}}}", "replicaCount must be 2 or more"),
+    ("{injection: {interception: {mode: CNI}}}", "components.cni.enabled: true"),
+    ("{injection: {failurePolicy: Ignore, onOutage: Block}}", "onOutage Block contradicts"),
+    ("{updateStrategy: {type: InPlace, canary: {}}}", "needs updateStrategy.type RevisionBased"),
+    ("{updateStrategy: {canary: {analysis: {interval: 1h}}}}", "interval must not exceed"),
+    ("{updateStrategy: {canary: {analysis: {checks: [{name: a, metric: SuccessRate}]}}}}", "exactly one of max, maxDelta and maxRatio"),
+    ("{updateStrategy: {canary: {analysis: {checks: [{name: a, metric: PromQL, max: '1'}]}}}}", "query is needed for metric PromQL"),
+    ("{dataPlane: {update: {method: Restart, maxUnavailable: 0}}}", "lets nothing restart"),
+    ("{dataPlane: {update: {maxUnavailable: half}}}", "a percentage such as 25%"),
+    ("{dataPlane: {update: {waves: [{name: a}]}}}", "each wave needs percent or namespaceSelector"),
+    ("{dataPlane: {update: {waves: [{name: a, percent: 50}]}}}", "give the last one percent: 100"),
+    ("{proxy: {resources: {requests: {cpu: '2'}, limits: {cpu: 1}}}}", "requests.cpu exceeds limits.cpu"),
+    ("{proxy: {resources: {requests: {memory: 1Gi}, limits: {memory: 512Mi}}}}", "requests.memory exceeds limits.memory"),
+    ("{proxy: {lifecycle: {minimumDrain: 1m}}}", "minimumDrain (5s if absent)"),
+    ("{ca: {provider: CertManager}}", "ca.certManager is needed"),
+    ("{ca: {externalSecret: {name: a}}}", "ca.externalSecret is needed"),
+    ("{ca: {workloadCertTTL: 2161h}}", "must not exceed ca.issuerTTL"),
+    ("{ca: {issuerTTL: 87601h}}", "must not exceed ca.rootTTL"),
+    ("{ca: {workloadCertTTL: 29s}}", "must be 30s or more"),
+];
 
 #[tokio::test]
 async fn a_meshoperator_that_cannot_work_is_refused_with_the_remedy() -> Result<()> {
     let meshes: Api<MeshOperator> = Api::all(Mesh::install(json!({})).await?.cluster.client);
-    for (spec, expected) in refused() {
+    for (text, expected) in REFUSED {
+        let spec: Value = serde_saphyr::from_str(text)?;
         let refusal = create(&meshes, "other", &spec).await;
         says(&spec, refusal, expected)?;
     }
