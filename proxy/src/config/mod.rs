@@ -5,11 +5,13 @@
 //! [`crate::control::decode`] from xDS or from a bootstrap file; read through one
 //! `arc_swap` pointer by every worker.
 
+mod bucket;
 mod cluster;
 mod listener;
 mod policy;
 mod route;
 
+pub use bucket::*;
 pub use cluster::*;
 pub use listener::*;
 pub use policy::*;

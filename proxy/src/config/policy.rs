@@ -275,23 +275,29 @@ pub struct Cors {
     pub max_age: Arc<str>,
     /// `access-control-allow-credentials: true`.
     pub credentials: bool,
-    /// Forward a preflight whose origin does not match, default true.
+    /// Forward a preflight whose origin does not match, default true; else it gets a bare 200.
     pub forward_unmatched_preflight: bool,
+    /// Share of requests that it applies to, in millionths.
+    pub enabled_per_million: u32,
 }
 
 /// Envoy `LocalRateLimit`: a token bucket for this proxy.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub struct LocalRateLimit {
     /// Prefix of statistics.
     pub stat_prefix: Arc<str>,
-    /// Bucket size.
-    pub max_tokens: u32,
-    /// Tokens per fill.
-    pub tokens_per_fill: u32,
-    /// Time between fills.
-    pub fill_interval: Duration,
+    /// The tokens, which all workers share; `None` never limits.
+    pub bucket: Option<super::TokenBucket>,
+    /// Share of requests that are counted, in millionths. Default none.
+    pub enabled_per_million: u32,
+    /// Share of requests without a token that are refused, in millionths. Default none.
+    pub enforced_per_million: u32,
     /// Answer, default 429.
     pub status: u16,
+    /// A gRPC client gets `RESOURCE_EXHAUSTED` instead of `UNAVAILABLE`.
+    pub resource_exhausted: bool,
+    /// Changes to the answer of a refused request.
+    pub response: super::HeaderEdit,
     /// Draft `x-ratelimit-*` headers.
     pub headers: bool,
 }

@@ -62,6 +62,16 @@ impl<T> At<T> for Outcome<T> {
     }
 }
 
+/// Refuses the first of these fields that is set.
+pub(super) fn unsupported(fields: &[(&str, bool)]) -> Outcome<()> {
+    match fields.iter().find(|(_, set)| *set) {
+        Some((field, _)) => {
+            Err(Fault::new("this field is not supported here, remove it")).at(field)
+        }
+        None => Ok(()),
+    }
+}
+
 /// Decodes each entry of the list `field`.
 pub(super) fn each<T, U>(
     field: &str,

@@ -46,6 +46,14 @@ pub(super) fn changes(lists: &Lists<'_>) -> Outcome<HeaderChanges> {
     Ok(HeaderChanges { request, response })
 }
 
+/// Additions alone, of the list `field`.
+pub(super) fn additions(field: &str, list: &[HeaderValueOption]) -> Outcome<HeaderEdit> {
+    Ok(HeaderEdit {
+        remove: Vec::new(),
+        add: each(field, list, addition)?,
+    })
+}
+
 fn addition(from: &HeaderValueOption) -> Outcome<(HeaderName, Arc<str>, Append)> {
     let header = from
         .header

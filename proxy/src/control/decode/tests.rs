@@ -228,7 +228,7 @@ fn a_policy_that_is_only_half_understood_is_refused_whole() {
         ..Default::default()
     });
     let text = refusal(vec![manager(vec![
-        http_filter("rbac", config, false),
+        http_filter("envoy.filters.http.rbac", config, false),
         router(),
     ])]);
     assert!(

@@ -140,6 +140,18 @@ group! {
     rbac_shadow_allowed = "rbac.shadow_allowed" false;
     /// Requests that shadow rules would refuse.
     rbac_shadow_denied = "rbac.shadow_denied" false;
+    /// Requests that were delayed on purpose.
+    delays_injected = "fault.delays_injected" false;
+    /// Requests that were aborted on purpose.
+    aborts_injected = "fault.aborts_injected" false;
+    /// Cross-origin requests of an origin that is allowed.
+    cors_origin_valid = "cors.origin_valid" false;
+    /// Cross-origin requests of another origin.
+    cors_origin_invalid = "cors.origin_invalid" false;
+    /// Requests for which the local rate limit had a token.
+    rate_limit_ok = "http_local_rate_limit.ok" false;
+    /// Requests for which it had none.
+    rate_limited = "http_local_rate_limit.rate_limited" false;
 }
 
 group! {

@@ -13,6 +13,7 @@ mod tunnel;
 
 use super::body::Body;
 use super::downstream::Downstream;
+use super::fields::Fields;
 use super::head::Request;
 use super::headers::{self, Escaped};
 use super::limits::Limits;
@@ -36,6 +37,17 @@ pub struct Flight<'a> {
     matched: Option<Matched>,
     /// The share of the route's weighted clusters.
     share: Option<WeightedCluster>,
+    /// Fields that filters add to the response, whoever gives it.
+    promised: Fields,
+}
+
+impl Flight<'_> {
+    /// The response will have `fields`.
+    fn promise(&mut self, fields: &Fields) {
+        for (name, value) in fields.iter() {
+            self.promised.push(name, value);
+        }
+    }
 }
 
 /// Answers `request`; says whether client and proxy agree on where the response ended.
@@ -60,14 +72,18 @@ pub async fn exchange(
         record,
         matched,
         share: None,
+        promised: Fields::default(),
     };
     flight.record.route = flight
         .matched
         .as_ref()
         .map(|matched| Arc::clone(&matched.route));
     peer::on_request(&mut flight);
-    let refused = refused.or_else(|| filters::refusal(&flight));
-    let complete = match refused {
+    let answer = match refused {
+        Some(local) => Some(local),
+        None => filters::run(&mut flight).await,
+    };
+    let complete = match answer {
         Some(local) => respond::local(&mut flight, local).await,
         None => act(&mut flight, body).await,
     };

@@ -71,6 +71,9 @@ pub(super) fn head<'a>(
     mut response: Response,
 ) -> Result<Outgoing<'a>, Broken> {
     super::peer::on_response(flight, &mut response.fields);
+    for (name, value) in flight.promised.iter() {
+        response.fields.set(name, value);
+    }
     edit(flight, &mut response);
     let http = &flight.down.worker.http;
     if !response.fields.contains("date") {

@@ -2,8 +2,8 @@
 
 use crate::config::{
     Action, Cluster, Codec, Config, Discovery, Endpoint, EscapedSlashes, Forward,
-    ForwardClientCert, Hcm, HeaderChanges, Locality, PathMatch, Route, RouteMatch, RouteTable,
-    Routes, VirtualHost, WeightedCluster,
+    ForwardClientCert, Hcm, HeaderChanges, HttpFilterOverride, Locality, PathMatch, Route,
+    RouteMatch, RouteTable, Routes, VirtualHost, WeightedCluster,
 };
 use crate::data::choose::state::Registry;
 use crate::data::conn::ConnInfo;
@@ -26,6 +26,7 @@ use tokio::task::{JoinHandle, LocalSet, spawn_local};
 pub(super) struct Setup {
     pub(super) hcm: Hcm,
     pub(super) forward: Forward,
+    pub(super) overrides: BTreeMap<Arc<str>, HttpFilterOverride>,
     pub(super) cluster: Cluster,
     pub(super) conn: ConnInfo,
 }
@@ -67,6 +68,7 @@ impl Setup {
         Self {
             hcm: hcm(),
             forward,
+            overrides: BTreeMap::new(),
             cluster,
             conn,
         }
@@ -85,7 +87,7 @@ impl Setup {
             },
             action: Action::Forward(Arc::new(self.forward)),
             headers: HeaderChanges::default(),
-            overrides: BTreeMap::new(),
+            overrides: self.overrides,
         };
         let host = VirtualHost {
             domains: vec!["*".into()],

@@ -1,48 +1,30 @@
-//! The HTTP filters before the router that can refuse a request: policy.
+//! Policy: the RBAC filter. Source: Envoy `RBAC`.
 
-use super::Flight;
-use crate::config::{Hcm, HttpFilter, HttpFilterOverride, Rbac};
+use super::{Flight, own};
+use crate::config::{Hcm, HttpFilterOverride, Rbac};
 use crate::data::admit::{self, Facts, Verdict};
 use crate::data::conn::ConnInfo;
 use crate::data::http::head::Request;
 use crate::data::http::local::Local;
 use std::net::IpAddr;
 
-/// Name under which routes change the RBAC filter.
-const RBAC: &str = "envoy.filters.http.rbac";
+/// Name under which routes change the filter.
+const NAME: &str = "envoy.filters.http.rbac";
 
-/// An answer at once, if a policy refuses the request.
-pub(super) fn refusal(flight: &Flight<'_>) -> Option<Local> {
-    let hcm = &flight.down.hcm;
-    let policies = hcm.filters.iter().filter_map(|filter| match filter {
-        HttpFilter::Rbac(rbac) => in_force(flight, rbac),
-        HttpFilter::Fault(_)
-        | HttpFilter::Cors
-        | HttpFilter::LocalRateLimit(_)
-        | HttpFilter::PeerMetadata
-        | HttpFilter::IstioStats => None,
-    });
+/// Answers a request that the policy refuses.
+pub(super) fn check(flight: &Flight<'_>, rbac: &Rbac) -> Option<Local> {
+    let rbac = in_force(flight, rbac)?;
     let conn = &flight.down.conn;
-    let client = client(hcm, conn, &flight.request);
+    let client = client(&flight.down.hcm, conn, &flight.request);
     let facts = Facts::http(conn, &flight.request, client);
-    for rbac in policies {
-        let decision = admit::decide(rbac, &facts);
-        count(flight, &decision);
-        if !decision.verdict.passes() {
-            return Some(denied(&decision.verdict));
-        }
-    }
-    None
+    let decision = admit::decide(rbac, &facts);
+    count(flight, &decision);
+    (!decision.verdict.passes()).then(|| denied(&decision.verdict))
 }
 
 /// The route's own policy, else the virtual host's, else the filter's.
 fn in_force<'a>(flight: &'a Flight<'_>, rbac: &'a Rbac) -> Option<&'a Rbac> {
-    let matched = flight.matched.as_ref();
-    let own = matched.and_then(|matched| {
-        let route = matched.route.overrides.get(RBAC);
-        route.or_else(|| matched.host.overrides.get(RBAC))
-    });
-    match own {
+    match own(flight, NAME) {
         Some(HttpFilterOverride::Rbac(own)) => own.as_deref(),
         Some(HttpFilterOverride::Disabled) => None,
         Some(

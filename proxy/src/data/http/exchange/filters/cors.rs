@@ -1,0 +1,129 @@
+//! Cross-origin requests: preflights are answered here, other answers get the fields that let the
+//! browser hand them over. Source: Fetch standard §3.2, Envoy `CorsPolicy`.
+
+use super::{Flight, falls_in, own};
+use crate::config::{Cors, HttpFilterOverride};
+use crate::data::http::fields::Fields;
+use crate::data::http::head::Request;
+use crate::data::http::local::Local;
+use http::Method;
+
+/// Name under which routes carry their policy.
+const NAME: &str = "envoy.filters.http.cors";
+
+/// What a policy makes of a request.
+#[derive(Debug, PartialEq)]
+enum Decision {
+    /// The browser may not read the answer; nothing is added.
+    Unmatched,
+    /// A preflight of a foreign origin that the application shall not see.
+    Ignored,
+    /// A preflight that these fields answer.
+    Preflight(Fields),
+    /// The answer gets these fields.
+    Allowed(Fields),
+}
+
+/// Answers a preflight, or notes what the answer to the request gets.
+pub(super) fn check(flight: &mut Flight<'_>) -> Option<Local> {
+    let origin = flight.request.fields.text("origin")?;
+    let Some(HttpFilterOverride::Cors(cors)) = own(flight, NAME) else {
+        return None;
+    };
+    if !falls_in(cors.enabled_per_million) {
+        return None;
+    }
+    let stats = &flight.down.stats;
+    let decision = decide(cors, origin, &flight.request);
+    match decision {
+        Decision::Unmatched | Decision::Ignored => stats.cors_origin_invalid.increment(),
+        Decision::Preflight(_) | Decision::Allowed(_) => stats.cors_origin_valid.increment(),
+    }
+    match decision {
+        Decision::Unmatched => None,
+        Decision::Ignored => Some(Local::new(200, "", "cors_response")),
+        Decision::Preflight(fields) => Some(Local {
+            fields,
+            ..Local::new(200, "", "cors_response")
+        }),
+        Decision::Allowed(fields) => {
+            flight.promise(&fields);
+            None
+        }
+    }
+}
+
+fn decide(cors: &Cors, origin: &str, request: &Request) -> Decision {
+    let asks = "access-control-request-method";
+    let preflight = request.method == Method::OPTIONS
+        && request
+            .fields
+            .get(asks)
+            .is_some_and(|method| !method.is_empty());
+    let allowed = cors.origins.iter().any(|wanted| wanted.matches(origin));
+    match (allowed, preflight) {
+        (false, true) if !cors.forward_unmatched_preflight => Decision::Ignored,
+        (false, _) => Decision::Unmatched,
+        (true, true) => Decision::Preflight(fields(
+            cors,
+            origin,
+            &[
+                ("access-control-allow-methods", &cors.methods),
+                ("access-control-allow-headers", &cors.headers),
+                ("access-control-max-age", &cors.max_age),
+            ],
+        )),
+        (true, false) => Decision::Allowed(fields(
+            cors,
+            origin,
+            &[("access-control-expose-headers", &cors.expose)],
+        )),
+    }
+}
+
+fn fields(cors: &Cors, origin: &str, more: &[(&str, &str)]) -> Fields {
+    let mut fields = Fields::default();
+    fields.push("access-control-allow-origin", origin.as_bytes());
+    if cors.credentials {
+        fields.push("access-control-allow-credentials", b"true");
+    }
+    for (name, value) in more.iter().filter(|(_, value)| !value.is_empty()) {
+        fields.push(name, value.as_bytes());
+    }
+    fields
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::StringMatch;
+
+    fn request(method: Method, asks: &str) -> Request {
+        Request {
+            method,
+            fields: [("access-control-request-method", asks)]
+                .into_iter()
+                .collect(),
+            ..Request::default()
+        }
+    }
+
+    #[test]
+    #[rustfmt::skip]
+    fn origin_and_method_decide_what_a_request_is() {
+        let origins = vec![StringMatch::Exact("https://a.test".into(), false)];
+        let policy = Cors { origins, ..Cors::default() };
+        let forwarding = Cors { forward_unmatched_preflight: true, ..policy.clone() };
+        let granted = || fields(&policy, "https://a.test", &[]);
+        for (cors, origin, method, asks, expected) in [
+            (&policy,     "https://a.test", Method::OPTIONS, "PUT", Decision::Preflight(granted())),
+            (&policy,     "https://a.test", Method::OPTIONS, "",    Decision::Allowed(granted())), // no preflight
+            (&policy,     "https://a.test", Method::GET,     "PUT", Decision::Allowed(granted())),
+            (&policy,     "https://b.test", Method::OPTIONS, "PUT", Decision::Ignored),
+            (&forwarding, "https://b.test", Method::OPTIONS, "PUT", Decision::Unmatched),
+            (&policy,     "https://b.test", Method::GET,     "",    Decision::Unmatched),
+        ] {
+            assert_eq!(decide(cors, origin, &request(method.clone(), asks)), expected, "{origin} {method} {asks}");
+        }
+    }
+}
