@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
-use kube::api::{
-    Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, Patch, PatchParams,
-};
+use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, PostParams};
 use serde_json::{Value, json};
 use tokio::process::Command;
 
@@ -41,18 +39,23 @@ impl Mesh {
         Ok(mesh)
     }
 
-    /// Brings the MeshOperator to these settings and waits until it is Ready.
+    /// Brings the MeshOperator to exactly these settings and waits until it is Ready.
     ///
     /// # Errors
     /// Its conditions when it does not become Ready.
     pub async fn configure(&self, spec: Value) -> Result<()> {
-        let object = json!({
-            "apiVersion": "weft.mesh/v1alpha1", "kind": "MeshOperator", "metadata": {"name": MESH}, "spec": spec,
-        });
-        let params = PatchParams::apply("weft-e2e").force();
-        self.api()
-            .patch(MESH, &params, &Patch::Apply(&object))
-            .await?;
+        let params = PostParams::default();
+        // Not server-side apply: the API server makes a null of a spec whose last owned field goes.
+        if let Some(mut present) = self.api().get_opt(MESH).await? {
+            present.data["spec"] = spec;
+            self.api().replace(MESH, &params, &present).await?;
+        } else {
+            let new = json!({
+                "apiVersion": "weft.mesh/v1alpha1", "kind": "MeshOperator", "metadata": {"name": MESH}, "spec": spec,
+            });
+            let new = serde_json::from_value(new)?;
+            self.api().create(&params, &new).await?;
+        }
         self.ready().await
     }
 
