@@ -51,10 +51,14 @@ enum Task {
     Bench(bench::Options),
     /// Install a mesh with a shop in it and show what it does; `demo down` removes it.
     Demo { down: Option<Down> },
-    /// Run everything that must pass before a change lands, short of a cluster.
+    /// Run everything that must pass before a change lands.
     Test,
-    /// Run the end-to-end tests on a cluster.
-    E2e,
+    /// Run the end-to-end tests alone.
+    E2e {
+        /// Which build of the images: `release` is what ships, `dev` what `test` takes.
+        #[arg(long, default_value = "release")]
+        profile: String,
+    },
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -93,7 +97,7 @@ fn main() -> Result<()> {
             down: Some(Down::Down),
         } => demo::down(),
         Task::Test => test::run(),
-        Task::E2e => test::stories(),
+        Task::E2e { profile } => test::stories(&profile),
     }
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask test`, the gate of every change, and `cargo xtask e2e`, the stories on a real cluster.
+//! `cargo xtask test`, the gate of every change, and `cargo xtask e2e`, its end-to-end tests alone.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use crate::command::{show, step, words};
 use crate::target::{Target, helm_directory};
 use crate::{images, place, tidy};
 
-/// Runs all that needs no cluster, quickest first, and says at the end how many tests passed and failed.
+/// Runs everything, quickest first, and says at the end how many tests passed and failed.
 pub(crate) fn run() -> Result<()> {
     step("formatting");
     show(&mut cargo("fmt --all --check"))?;
@@ -17,19 +17,20 @@ pub(crate) fn run() -> Result<()> {
     tidy::run()?;
     step("lints");
     show(&mut cargo(
-        "clippy --workspace --all-targets --locked -- -D warnings",
+        "clippy --workspace --all-targets --features weft-e2e/cluster --locked -- -D warnings",
     ))?;
     step("tests without a cluster");
     let mut count = Count::default();
     let without = "test --workspace --exclude weft-e2e --locked --no-fail-fast";
     tests(&mut cargo(without), &mut count)?;
+    on_a_cluster("dev", &mut count)?;
     verdict(count)
 }
 
-/// Runs the end-to-end tests, and says at the end how many passed and failed.
-pub(crate) fn stories() -> Result<()> {
+/// Runs the end-to-end tests alone, and says at the end how many passed and failed.
+pub(crate) fn stories(profile: &str) -> Result<()> {
     let mut count = Count::default();
-    on_a_cluster(&mut count)?;
+    on_a_cluster(profile, &mut count)?;
     verdict(count)
 }
 
@@ -41,10 +42,10 @@ fn verdict(count: Count) -> Result<()> {
     Ok(())
 }
 
-/// Runs the end-to-end tests with release images; a cluster that was not up before is down again afterwards.
-fn on_a_cluster(count: &mut Count) -> Result<()> {
+/// Runs the end-to-end tests with images of that profile; a cluster that was not up before is down again afterwards.
+fn on_a_cluster(profile: &str, count: &mut Count) -> Result<()> {
     let target = Target::choose();
-    let archives = images::build("release", &[])?;
+    let archives = images::build(profile, &images::with_tests())?;
     let was_up = target.is_up();
     target.up()?;
     let outcome = target

@@ -21,6 +21,9 @@ pub(crate) const PROGRAMS: [&str; 5] = [
     "weft-shop",
 ];
 
+/// The image of the end-to-end tests' pods.
+const ECHO: &str = "weft-echo";
+
 /// The release image of the proxy runs in every pod, so its size is a promise.
 const PROXY_LIMIT: u64 = 15_000_000;
 
@@ -49,6 +52,15 @@ pub(crate) fn built(profile: &str, program: &str) -> PathBuf {
     place::target().join(TRIPLE).join(folder).join(program)
 }
 
+/// What the end-to-end tests need.
+pub(crate) fn with_tests() -> Vec<String> {
+    PROGRAMS
+        .iter()
+        .chain(&[ECHO])
+        .map(ToString::to_string)
+        .collect()
+}
+
 fn chosen(programs: &[String]) -> Vec<&str> {
     if programs.is_empty() {
         PROGRAMS.to_vec()
@@ -70,11 +82,7 @@ fn compile(profile: &str, programs: &[&str]) -> Result<()> {
 }
 
 fn package(program: &str) -> &str {
-    if program == "weft-echo" {
-        "weft-e2e"
-    } else {
-        program
-    }
+    if program == ECHO { "weft-e2e" } else { program }
 }
 
 fn archive(profile: &str, program: &str, directory: &Path) -> Result<PathBuf> {
