@@ -9,6 +9,7 @@ use crate::config::{Cluster, Endpoint, TlsClient};
 use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpSocket, TcpStream};
@@ -31,6 +32,15 @@ pub struct Dialled {
     pub stream: Stream,
     /// What ALPN agreed on.
     pub alpn: Option<Arc<str>>,
+    /// Who is at its ends.
+    pub ends: Rc<Ends>,
+}
+
+/// Who is at the ends of a connection to a host.
+#[derive(Debug, Default)]
+pub struct Ends {
+    /// Our address.
+    pub local: Option<SocketAddr>,
     /// The host's verified certificate.
     pub peer: Option<PeerIdentity>,
 }
@@ -141,17 +151,20 @@ async fn established(
     let socket = tcp(cluster, address)
         .await
         .map_err(|error| DialError::Connect { address, error })?;
+    // Only for logs.
+    let local = socket.local_addr().ok();
     let Some(client) = client else {
         return Ok(Dialled {
             stream: socket.into(),
             alpn: None,
-            peer: None,
+            ends: Rc::new(Ends { local, peer: None }),
         });
     };
     let (stream, alpn, peer) = tls::connect(Plain::new(socket, Vec::new()), client, worker)
         .await
         .map_err(|error| DialError::Tls { address, error })?;
-    Ok(Dialled { stream, alpn, peer })
+    let ends = Rc::new(Ends { local, peer });
+    Ok(Dialled { stream, alpn, ends })
 }
 
 async fn tcp(cluster: &Cluster, address: SocketAddr) -> io::Result<TcpStream> {

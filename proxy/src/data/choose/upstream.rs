@@ -127,7 +127,12 @@ impl Upstream {
 
     /// A permit for one more retry in flight.
     pub fn retry_permit(&self) -> Option<Permit> {
-        Permit::take(&self.shared.counters.retries, self.config.limits.retries)
+        let limit = self.config.limits.retries;
+        let permit = Permit::take(&self.shared.counters.retries, limit);
+        if permit.is_none() {
+            self.stats.rq_retry_overflow.increment();
+        }
+        permit
     }
 
     /// Makes the host set anew if endpoints or health have changed; one atomic load otherwise.

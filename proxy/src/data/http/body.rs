@@ -6,6 +6,7 @@ use super::h1::parse::Refused;
 use super::h1::{Reader, Writer};
 use super::h2::{Receiver, Sender};
 use bytes::Bytes;
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
@@ -106,7 +107,8 @@ pub struct Body<'a> {
     source: Incoming<'a>,
     kept: Vec<u8>,
     sent_of_kept: usize,
-    keeps: bool,
+    /// Whether all that came is still kept; `None` keeps nothing.
+    memory: Option<&'a Cell<bool>>,
     ended: bool,
     trailers: Option<Fields>,
     bytes: u64,
@@ -119,7 +121,7 @@ impl<'a> Body<'a> {
             source,
             kept: Vec::new(),
             sent_of_kept: 0,
-            keeps: false,
+            memory: None,
             ended: false,
             trailers: None,
             bytes: 0,
@@ -127,9 +129,10 @@ impl<'a> Body<'a> {
     }
 
     /// A body that is kept, while it is short, so that it can be sent again.
-    pub fn kept(source: Incoming<'a>) -> Self {
+    /// `memory` says whether it still can.
+    pub fn kept(source: Incoming<'a>, memory: &'a Cell<bool>) -> Self {
         Self {
-            keeps: true,
+            memory: Some(memory),
             ..Self::new(source)
         }
     }
@@ -144,10 +147,25 @@ impl<'a> Body<'a> {
         self.ended
     }
 
+    /// Whether it can be sent again, to be asked while it is under way.
+    pub fn memory(&self) -> Option<&'a Cell<bool>> {
+        self.memory
+    }
+
     /// Begins again; false when something of it has been forgotten.
     pub fn rewind(&mut self) -> bool {
         self.sent_of_kept = 0;
-        self.keeps || self.bytes == 0
+        self.keeps() || self.bytes == 0
+    }
+
+    fn keeps(&self) -> bool {
+        self.memory.is_some_and(Cell::get)
+    }
+
+    fn forget(&mut self) {
+        if let Some(memory) = self.memory {
+            memory.set(false);
+        }
     }
 
     /// What comes next.
@@ -186,9 +204,10 @@ impl<'a> Body<'a> {
 
     /// Takes `count` bytes of [`Body::data`] off and gives them, uncopied where that can be.
     pub fn take(&mut self, count: usize) -> Bytes {
+        let keeps = self.keeps();
         let shared = match &mut self.source {
-            Incoming::Memory(bytes) if !self.keeps => bytes.split_to(count),
-            Incoming::H2(receiver) if !self.keeps && self.kept.is_empty() => receiver.take(count),
+            Incoming::Memory(bytes) if !keeps => bytes.split_to(count),
+            Incoming::H2(receiver) if !keeps && self.kept.is_empty() => receiver.take(count),
             Incoming::Memory(_) | Incoming::H1(_) | Incoming::H2(_) => {
                 let copy = Bytes::copy_from_slice(&self.data()[..count]);
                 self.consume(count);
@@ -205,11 +224,11 @@ impl<'a> Body<'a> {
             self.sent_of_kept += count;
             return;
         }
-        if self.keeps && self.kept.len() + count <= MOST_KEPT {
+        if self.keeps() && self.kept.len() + count <= MOST_KEPT {
             self.kept.extend_from_slice(&self.source.data()[..count]);
             self.sent_of_kept = self.kept.len();
-        } else if self.keeps {
-            self.keeps = false;
+        } else if self.keeps() {
+            self.forget();
             self.kept = Vec::new();
             self.sent_of_kept = 0;
         }
@@ -225,7 +244,7 @@ impl<'a> Body<'a> {
     /// From now on everything that comes belongs to a tunnel.
     pub fn become_tunnel(&mut self) {
         self.ended = false;
-        self.keeps = false;
+        self.forget();
         match &mut self.source {
             Incoming::Memory(_) | Incoming::H2(_) => {}
             Incoming::H1(reader) => reader.become_tunnel(),

@@ -6,6 +6,7 @@
 pub mod body;
 pub mod buffers;
 pub mod codec;
+pub mod dialling;
 pub mod downstream;
 pub mod exchange;
 pub mod failure;

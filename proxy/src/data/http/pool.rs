@@ -1,10 +1,11 @@
 //! Upstream HTTP connections that wait for their next request.
 
 use super::body::{Broken, Incoming, Outgoing};
+use super::dialling::Dialling;
 use super::head::{Request, Response};
 use super::{h1, h2};
 use crate::config::Cluster;
-use crate::data::dial::Offer;
+use crate::data::dial::{Ends, Offer};
 use bytes::Bytes;
 use std::cell::RefCell;
 use std::rc::{Rc, Weak};
@@ -53,6 +54,22 @@ impl Connection {
         }
     }
 
+    /// Who is at its ends.
+    pub fn ends(&self) -> &Rc<Ends> {
+        match self {
+            Self::H1(connection) => &connection.ends,
+            Self::H2(connection) => &connection.ends,
+        }
+    }
+
+    /// Whether the peer may have seen anything of the last request.
+    pub fn has_sent(&self) -> bool {
+        match self {
+            Self::H1(connection) => connection.has_sent(),
+            Self::H2(_) => true,
+        }
+    }
+
     /// Whether anything has come back since the last request began.
     pub fn has_answered(&self) -> bool {
         match self {
@@ -91,6 +108,8 @@ impl<'a> Answer<'a> {
 #[derive(Debug, Default)]
 pub struct HostPool {
     idle: Rc<RefCell<Idle>>,
+    /// The dial of a connection that will be shared.
+    pub dialling: Dialling,
 }
 
 /// The most recently used one is last, and is taken first.

@@ -2,11 +2,10 @@
 
 use crate::config::{Cluster, Route};
 use crate::data::choose::Host;
-use crate::data::conn::PeerIdentity;
+use crate::data::dial::Ends;
 use crate::data::http::fields::Fields;
 use crate::data::report::{Flags, Workload};
 use std::borrow::Cow;
-use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -38,10 +37,8 @@ pub struct Record {
     pub cluster: Option<Arc<Cluster>>,
     /// The host that was tried last.
     pub host: Option<Rc<Host>>,
-    /// Our address towards it.
-    pub local: Option<SocketAddr>,
-    /// Who it proved to be.
-    pub upstream_peer: Option<PeerIdentity>,
+    /// Our address towards it, and who it proved to be.
+    pub ends: Option<Rc<Ends>>,
     /// Why no connection was made.
     pub failure: String,
     /// What the other proxy said of its workload.
@@ -68,8 +65,7 @@ impl Record {
             route: None,
             cluster: None,
             host: None,
-            local: None,
-            upstream_peer: None,
+            ends: None,
             failure: String::new(),
             peer: None,
             counted: false,

@@ -64,6 +64,14 @@ impl<'a> Tries<'a> {
             .is_some_and(|policy| self.left > 0 && answer_is_retried(policy, response))
     }
 
+    /// Whether an answer like this called for another try if any were left.
+    pub fn used_up_by(&self, response: &Response) -> bool {
+        self.used_up()
+            && self
+                .policy
+                .is_some_and(|policy| answer_is_retried(policy, response))
+    }
+
     /// Whether a failure like this calls for another try.
     pub fn wants_after_failure(&self, failure: &Failure, request_sent: bool) -> bool {
         self.policy.is_some_and(|policy| {

@@ -60,6 +60,8 @@ group! {
     rq_rx_reset = "upstream_rq_rx_reset" false;
     /// Retries.
     rq_retry = "upstream_rq_retry" false;
+    /// Retries that circuit breakers refused.
+    rq_retry_overflow = "upstream_rq_retry_overflow" false;
     /// Requests that circuit breakers refused.
     rq_pending_overflow = "upstream_rq_pending_overflow" false;
     /// Choices without a healthy host.

@@ -63,7 +63,7 @@ impl Books<'_> {
         let upstream = &connected.upstream.stats;
         series.opened.increment();
         upstream.cx_active.increment();
-        let local = connected.dialled.stream.socket().local_addr().ok();
+        let ends = &connected.dialled.ends;
         let meter = Meter::new(&series, upstream, stats);
         let idle = self.proxy.idle_timeout;
         let buffers = &self.worker.http.buffers;
@@ -80,8 +80,8 @@ impl Books<'_> {
         let record = UpstreamRecord {
             cluster: &cluster.name,
             host: Some(connected.flight.host().address()),
-            local,
-            peer: connected.dialled.peer.as_ref(),
+            local: ends.local,
+            peer: ends.peer.as_ref(),
             failure: "",
         };
         self.log(flags(ended), Some(record), (meter.received(), meter.sent()));
@@ -114,7 +114,7 @@ impl Books<'_> {
     ) -> Arc<TcpSeries> {
         let report = &self.worker.report;
         let outbound = self.info.direction() == Direction::Outbound;
-        let theirs = upstream.and_then(|connected| connected.dialled.peer.as_ref());
+        let theirs = upstream.and_then(|connected| connected.dialled.ends.peer.as_ref());
         let principal = if outbound {
             theirs
         } else {

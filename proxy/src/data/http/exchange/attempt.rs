@@ -1,8 +1,9 @@
 //! One try: send the request to one host, and its answer to the client.
 
-use super::connect::connect;
+use super::connect::{Wanted, connect};
+use super::repeat::Repeat;
 use super::{Flight, respond, tunnel};
-use crate::data::choose::{Host, Upstream};
+use crate::data::choose::{Host, Outcome, Upstream};
 use crate::data::http::body::{Body, Broken, Failed, Outgoing, pump};
 use crate::data::http::failure::Failure;
 use crate::data::http::head::{Length, Response};
@@ -15,6 +16,7 @@ use std::future::{Future, poll_fn};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::Poll;
+use std::time::Instant;
 
 /// The upstream closed its connection before it answered.
 pub(super) const CLOSED: Failure = Failure::Broken(Broken::Closed);
@@ -29,11 +31,11 @@ pub(super) enum Tried {
         /// The connection can carry another request.
         reusable: bool,
     },
-    /// The upstream answered, and the policy wants another try.
+    /// The upstream answered, and another try is wanted and possible.
     Refused,
-    /// A connection that was used before had been closed.
+    /// A connection that was used before had been closed, and repeating does no harm.
     Stale,
-    /// No answer; and whether the upstream may have seen the request.
+    /// No answer; and whether the upstream may have seen anything of the request.
     Failed(Failure, bool),
     /// The client went away, or sent what is not HTTP.
     Client(Broken),
@@ -43,7 +45,7 @@ pub(super) enum Tried {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Upload {
     Going,
-    Done,
+    Done(Instant),
     Broken,
 }
 
@@ -51,27 +53,48 @@ enum Upload {
 pub(super) async fn attempt(
     flight: &mut Flight<'_>,
     body: &mut Body<'_>,
-    upstream: &Upstream,
     host: &Rc<Host>,
     tries: &Tries<'_>,
+    repeat: &Repeat<'_>,
 ) -> Tried {
     let _in_flight = host.begin();
     flight.record.host = Some(Rc::clone(host));
-    let (mut connection, reused) = match acquire(flight, upstream, host, tries.fresh).await {
+    let acquired = acquire(flight, repeat.upstream, host, tries.fresh).await;
+    let (mut connection, reused) = match acquired {
         Ok(found) => found,
         Err(failure) => return failed(flight, host, failure, false),
     };
-    match converse(flight, body, &mut connection, tries).await {
-        Tried::Failed(CLOSED, _) if reused && !connection.has_answered() => Tried::Stale,
-        Tried::Failed(Failure::Broken(Broken::Unprocessed), _) if reused => Tried::Stale,
-        Tried::Failed(failure, sent) => failed(flight, host, failure, sent),
+    flight.record.ends = Some(Rc::clone(connection.ends()));
+    match converse(flight, body, &mut connection, tries, repeat).await {
+        Tried::Failed(failure, _) if reused && is_stale(flight, &failure, &connection) => {
+            Tried::Stale
+        }
+        Tried::Failed(failure, _) => failed(flight, host, failure, connection.has_sent()),
         Tried::Answered { complete, reusable } => {
             if reusable {
-                host.pool.give(connection, &upstream.config);
+                host.pool.give(connection, &repeat.upstream.config);
             }
             Tried::Answered { complete, reusable }
         }
         other @ (Tried::Refused | Tried::Stale | Tried::Client(_)) => other,
+    }
+}
+
+/// Whether a connection that was used before had ended without anything to do with the request,
+/// as far as it can matter: a peer that had it may have acted on it before it closed, so only a
+/// request that may be repeated, or that never left, is sent again (RFC 9110 §9.2.2).
+fn is_stale(flight: &Flight<'_>, failure: &Failure, connection: &Connection) -> bool {
+    let harmless = flight.request.method.is_idempotent() || !connection.has_sent();
+    match failure {
+        Failure::Broken(Broken::Unprocessed) => true,
+        Failure::Broken(Broken::Closed) => harmless && !connection.has_answered(),
+        Failure::Broken(Broken::Reset(_) | Broken::Protocol(_))
+        | Failure::NoHost
+        | Failure::Overflow
+        | Failure::Connect(_)
+        | Failure::ConnectTimeout(_)
+        | Failure::Timeout
+        | Failure::PerTryTimeout => false,
     }
 }
 
@@ -88,7 +111,7 @@ fn failed(flight: &mut Flight<'_>, host: &Host, failure: Failure, sent: bool) ->
 async fn acquire(
     flight: &mut Flight<'_>,
     upstream: &Upstream,
-    host: &Rc<Host>,
+    host: &Host,
     fresh: bool,
 ) -> Result<(Connection, bool), Failure> {
     let Flight {
@@ -101,7 +124,13 @@ async fn acquire(
         limits.whole.start();
         limits.one_try.start();
     }
-    let mut connecting = pin!(connect(&down.worker, upstream, host, request, fresh));
+    let wanted = Wanted {
+        worker: &down.worker,
+        upstream,
+        host,
+        request,
+    };
+    let mut connecting = pin!(connect(wanted, fresh));
     poll_fn(|cx| match connecting.as_mut().poll(cx) {
         Poll::Ready(result) => Poll::Ready(result),
         Poll::Pending => limits.poll(cx).map(|reached| Err(timeout(reached))),
@@ -128,6 +157,7 @@ async fn converse(
     body: &mut Body<'_>,
     connection: &mut Connection,
     tries: &Tries<'_>,
+    repeat: &Repeat<'_>,
 ) -> Tried {
     if flight.request.connection.expect_continue && matches!(connection, Connection::H2(_)) {
         // HTTP/2 needs no leave to send; the client gets it from us.
@@ -151,12 +181,17 @@ async fn converse(
         };
         match head(flight, &mut answer, &mut beside).await {
             Err(tried) => Met::Ended(tried),
-            Ok(response) if tries.wants_after(&response) => Met::Ended(Tried::Refused),
+            Ok(response) if is_given_up(flight, &response, tries, repeat) => {
+                Met::Ended(Tried::Refused)
+            }
             Ok(response) if response.status == 101 => Met::Upgraded(response, answer),
             Ok(response) => Met::Ended(relay(flight, response, answer, &mut beside).await),
         }
     };
     flight.limits = limits;
+    if let Upload::Done(at) = progress.get() {
+        flight.record.request_ended = Some(at.duration_since(flight.record.started));
+    }
     match met {
         Met::Ended(tried) => tried,
         Met::Upgraded(response, answer) => {
@@ -166,6 +201,19 @@ async fn converse(
     }
 }
 
+/// Whether another try is made instead of giving the client this answer.
+fn is_given_up(
+    flight: &mut Flight<'_>,
+    response: &Response,
+    tries: &Tries<'_>,
+    repeat: &Repeat<'_>,
+) -> bool {
+    if tries.used_up_by(response) {
+        flight.record.flags.add(Flag::UpstreamRetryLimitExceeded);
+    }
+    tries.wants_after(response) && repeat.is_possible()
+}
+
 /// Waits for the final head; interim ones go to the client.
 async fn head<U: Future<Output = Broken>>(
     flight: &mut Flight<'_>,
@@ -173,16 +221,18 @@ async fn head<U: Future<Output = Broken>>(
     beside: &mut Beside<'_, U>,
 ) -> Result<Response, Tried> {
     loop {
-        let sent = |beside: &Beside<'_, U>| beside.progress.get() != Upload::Going;
         let response = match beside.run(answer.head()).await {
             Ok(Ok(response)) => response,
-            Ok(Err(broken)) => return Err(Tried::Failed(Failure::Broken(broken), sent(beside))),
+            Ok(Err(broken)) => return Err(Tried::Failed(Failure::Broken(broken), true)),
             Err(Stopped::Client(broken)) => return Err(Tried::Client(broken)),
             Err(Stopped::Limit(reached)) => return Err(Tried::Failed(timeout(reached), true)),
         };
         if !response.is_interim() {
             let record = &mut flight.record;
             record.response_began = Some(record.started.elapsed());
+            if let Some(host) = &record.host {
+                host.report(Outcome::Status(respond::status_for_health(&response)));
+            }
             return Ok(response);
         }
         if flight.reply.interim(&response).await.is_err() {
@@ -231,14 +281,14 @@ async fn relay<U: Future<Output = Broken>>(
     };
     Tried::Answered {
         complete,
-        reusable: complete && beside.progress.get() == Upload::Done,
+        reusable: complete && matches!(beside.progress.get(), Upload::Done(_)),
     }
 }
 
 /// Sends the request, then watches whether the client still waits.
 async fn upload(body: &mut Body<'_>, to: &mut Outgoing<'_>, progress: &Cell<Upload>) -> Broken {
     match pump(body, to).await {
-        Ok(()) => progress.set(Upload::Done),
+        Ok(()) => progress.set(Upload::Done(Instant::now())),
         // The upstream may have answered before it stopped reading.
         Err(Failed::Sink(_)) => progress.set(Upload::Broken),
         Err(Failed::Source(broken)) => return broken,

@@ -3,42 +3,88 @@
 use crate::config::UpstreamProtocol;
 use crate::data::choose::{Host, Upstream};
 use crate::data::dial::{self, DialError, Offer};
+use crate::data::http::dialling::{Ended, Role};
 use crate::data::http::failure::Failure;
 use crate::data::http::h1::target::host_of;
 use crate::data::http::head::{Request, Version};
 use crate::data::http::pool::Connection;
 use crate::data::http::{h1, h2};
 use crate::data::worker::Worker;
-use std::rc::Rc;
 
-/// A connection to `host`, and whether it has carried requests before.
+/// Where a connection is wanted, and for what.
+#[derive(Clone, Copy)]
+pub(super) struct Wanted<'a> {
+    pub(super) worker: &'a Worker,
+    pub(super) upstream: &'a Upstream,
+    pub(super) host: &'a Host,
+    pub(super) request: &'a Request,
+}
+
+/// A connection to the host, and whether it has carried requests before. `fresh` wants one that
+/// has not.
 ///
 /// # Errors
 /// Why there is none.
 pub(super) async fn connect(
-    worker: &Worker,
-    upstream: &Upstream,
-    host: &Rc<Host>,
-    request: &Request,
+    wanted: Wanted<'_>,
     fresh: bool,
 ) -> Result<(Connection, bool), Failure> {
-    let offer = offer(upstream.config.protocol, request);
-    if !fresh && let Some(connection) = host.pool.take(offer) {
+    let offer = offer(wanted.upstream.config.protocol, wanted.request);
+    if !fresh && let Some(connection) = wanted.host.pool.take(offer) {
         return Ok((connection, true));
     }
+    let _pending = wanted.upstream.pending_permit().ok_or(Failure::Overflow)?;
+    match offer {
+        Offer::Http2 => shared(wanted).await,
+        Offer::Http1 | Offer::Tcp => Ok((dialled(wanted, offer).await?, false)),
+    }
+}
+
+/// A connection that others may share: those that come while one is being made wait for it.
+async fn shared(wanted: Wanted<'_>) -> Result<(Connection, bool), Failure> {
+    let pool = &wanted.host.pool;
+    loop {
+        match pool.dialling.join() {
+            Role::Lead(lead) => {
+                let made = dialled(wanted, Offer::Http2).await;
+                lead.end(match &made {
+                    Ok(Connection::H2(_)) => Ended::LookAgain,
+                    Ok(Connection::H1(_)) => Ended::NotShared,
+                    Err(failure) => Ended::Failed(failure.clone()),
+                });
+                return Ok((made?, false));
+            }
+            Role::Follow(dial) => match dial.ended().await {
+                Ended::LookAgain => {}
+                Ended::NotShared => return Ok((dialled(wanted, Offer::Http2).await?, false)),
+                Ended::Failed(failure) => return Err(failure),
+            },
+        }
+        if let Some(connection) = pool.take(Offer::Http2) {
+            return Ok((connection, true));
+        }
+    }
+}
+
+async fn dialled(wanted: Wanted<'_>, offer: Offer) -> Result<Connection, Failure> {
+    let Wanted {
+        worker,
+        upstream,
+        host,
+        request,
+    } = wanted;
     let permit = upstream.connection_permit().ok_or(Failure::Overflow)?;
-    let _pending = upstream.pending_permit().ok_or(Failure::Overflow)?;
     let sni = host_of(&request.authority);
     let dialled = dial::connect(worker, upstream, host, offer, Some(sni)).await;
     let dialled = dialled.map_err(failure)?;
     if speaks_http2(dialled.alpn.as_deref(), offer) {
-        let shared = h2::client::Connection::new(dialled.stream, permit).await;
+        let shared = h2::client::Connection::new(dialled, permit).await;
         let connection = shared.map_err(Failure::Broken)?;
         host.pool.share(&connection, &upstream.config);
-        return Ok((Connection::H2(connection), false));
+        return Ok(Connection::H2(connection));
     }
     let connection = h1::client::Connection::new(dialled, permit, &worker.http.buffers);
-    Ok((Connection::H1(Box::new(connection)), false))
+    Ok(Connection::H1(Box::new(connection)))
 }
 
 /// What ALPN agreed on, else what we offered.

@@ -41,7 +41,7 @@ fn count(flight: &Flight<'_>, body: &Body<'_>) {
     }
     let outbound = flight.down.conn.direction() == Direction::Outbound;
     let peer = if outbound {
-        record.upstream_peer.as_ref()
+        record.ends.as_ref().and_then(|ends| ends.peer.as_ref())
     } else {
         flight.down.conn.peer.as_ref()
     };
@@ -86,8 +86,8 @@ fn log(flight: &Flight<'_>, body: &Body<'_>) {
     let upstream = record.cluster.as_ref().map(|cluster| UpstreamRecord {
         cluster: &cluster.name,
         host: record.host.as_ref().map(|host| host.address()),
-        local: record.local,
-        peer: record.upstream_peer.as_ref(),
+        local: record.ends.as_ref().and_then(|ends| ends.local),
+        peer: record.ends.as_ref().and_then(|ends| ends.peer.as_ref()),
         failure: &record.failure,
     });
     let line = LogRecord {

@@ -1,6 +1,7 @@
 //! Forwarding: a cluster, then tries until one has answered.
 
 use super::attempt::{self, Tried};
+use super::repeat::Repeat;
 use super::{Flight, request, respond};
 use crate::config::{Forward, HashPolicy};
 use crate::data::choose::{Pick, Upstream};
@@ -90,6 +91,7 @@ async fn all_tries(
     let Some(_permit) = upstream.request_permit() else {
         return Ended::Failed(Failure::Overflow);
     };
+    let repeat = Repeat::new(upstream, body.memory());
     loop {
         let pick = Pick {
             hash,
@@ -104,10 +106,9 @@ async fn all_tries(
             return Ended::Failed(Failure::NoHost);
         };
         begin_try(flight, tries, host.address());
-        let failure = match attempt::attempt(flight, body, upstream, &host, tries).await {
+        let failure = match attempt::attempt(flight, body, &host, tries, &repeat).await {
             Tried::Answered { complete, .. } => return Ended::Answered(complete),
             Tried::Client(broken) => return Ended::Client(broken),
-            // The upstream had closed the connection before it read anything.
             Tried::Stale if body.rewind() => {
                 tries.fresh = true;
                 tries.made -= 1;
@@ -115,12 +116,16 @@ async fn all_tries(
             }
             Tried::Stale => return Ended::Failed(attempt::CLOSED),
             Tried::Refused => attempt::CLOSED,
-            Tried::Failed(failure, sent) if tries.wants_after_failure(&failure, sent) => failure,
+            Tried::Failed(failure, sent)
+                if tries.wants_after_failure(&failure, sent) && repeat.is_possible() =>
+            {
+                failure
+            }
             Tried::Failed(failure, _) => return Ended::Failed(failure),
         };
-        let Some(_permit) = upstream.retry_permit().filter(|_| body.rewind()) else {
+        if !body.rewind() {
             return Ended::Failed(failure);
-        };
+        }
         tries.fresh = false;
         sleep(tries.again(rand::rng().random())).await;
     }

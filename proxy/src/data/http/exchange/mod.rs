@@ -7,6 +7,7 @@ mod filters;
 mod finish;
 mod forward;
 mod peer;
+mod repeat;
 mod request;
 mod respond;
 mod tunnel;

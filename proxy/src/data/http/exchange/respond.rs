@@ -1,7 +1,6 @@
 //! Heads on their way to the client, and answers of our own.
 
 use super::Flight;
-use crate::data::choose::Outcome;
 use crate::data::http::body::{Body, Broken, Incoming, Outgoing, pump};
 use crate::data::http::fields::Fields;
 use crate::data::http::h1::encode::push_number;
@@ -35,10 +34,6 @@ pub(super) async fn local(flight: &mut Flight<'_>, local: Local) -> bool {
 
 /// What is added to an upstream's answer only.
 pub(super) fn from_upstream(flight: &mut Flight<'_>, response: &mut Response) {
-    let host = flight.record.host.as_ref();
-    if let Some(host) = host {
-        host.report(Outcome::Status(status_for_health(response)));
-    }
     let began = flight.record.response_began.unwrap_or_default();
     let milliseconds = u64::try_from(began.as_millis()).unwrap_or(u64::MAX);
     let mut text = Vec::with_capacity(8);
@@ -47,7 +42,7 @@ pub(super) fn from_upstream(flight: &mut Flight<'_>, response: &mut Response) {
 }
 
 /// gRPC errors of the server's making count as its HTTP errors.
-fn status_for_health(response: &Response) -> u16 {
+pub(super) fn status_for_health(response: &Response) -> u16 {
     match response.fields.text("grpc-status") {
         Some("14") => 503,
         Some("2" | "13" | "15") => 500,

@@ -3,13 +3,16 @@
 use super::parse::{self, Limits};
 use super::{Framing, Reader, Writer, encode, read_head};
 use crate::data::choose::Permit;
-use crate::data::dial::Dialled;
+use crate::data::dial::{Dialled, Ends};
 use crate::data::http::body::Broken;
 use crate::data::http::buffers::{Buffer, Buffers};
 use crate::data::http::head::{Length, Request, Response};
 use crate::data::stream::Stream;
 use http::Method;
-use std::cell::RefCell;
+use socket2::SockRef;
+use std::cell::{Cell, RefCell};
+use std::io;
+use std::mem::MaybeUninit;
 use std::rc::Rc;
 use std::task::{Context, Waker};
 use std::time::Instant;
@@ -30,6 +33,9 @@ pub struct Connection {
     /// Whether the last response lets it carry another request.
     pub keep: bool,
     answered: bool,
+    wrote: Cell<bool>,
+    /// Who is at its ends.
+    pub ends: Rc<Ends>,
     _permit: Permit,
 }
 
@@ -44,6 +50,8 @@ impl Connection {
             idle_since: Instant::now(),
             keep: true,
             answered: false,
+            wrote: Cell::new(false),
+            ends: dialled.ends,
             _permit: permit,
         }
     }
@@ -51,13 +59,23 @@ impl Connection {
     /// Whether an idle connection is still good: nothing to read, not even its end.
     pub fn is_quiet(&mut self) -> bool {
         let mut cx = Context::from_waker(Waker::noop());
-        self.buffer.is_empty() && self.buffer.poll_fill(&self.stream, &mut cx).is_pending()
+        self.buffer.is_empty()
+            && self.buffer.poll_fill(&self.stream, &mut cx).is_pending()
+            && self.socket_is_quiet()
+    }
+
+    /// Asks the kernel: the runtime learns of the peer's end only when it looks for events again.
+    fn socket_is_quiet(&self) -> bool {
+        let stream = self.stream.borrow();
+        let peeked = SockRef::from(stream.socket()).peek(&mut [MaybeUninit::uninit()]);
+        peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
     }
 
     /// Begins a request: where its body goes, and where the answer comes from.
     pub fn begin(&mut self, request: &Request) -> (Writer<'_>, Answer<'_>) {
         self.requests += 1;
         self.answered = false;
+        self.wrote.set(false);
         let mut out = self.pool.text();
         encode::request(request, true, &mut out);
         let framing = if request.length == Length::Unknown {
@@ -65,7 +83,7 @@ impl Connection {
         } else {
             Framing::Plain
         };
-        let writer = Writer::new(&self.stream, &self.pool, out, framing);
+        let writer = Writer::new(&self.stream, &self.pool, out, framing).noting(&self.wrote);
         let answer = Answer {
             stream: &self.stream,
             buffer: &mut self.buffer,
@@ -81,6 +99,11 @@ impl Connection {
     /// Whether anything has come back since the last request began.
     pub fn has_answered(&self) -> bool {
         self.answered || !self.buffer.is_empty()
+    }
+
+    /// Whether anything of the last request has left.
+    pub fn has_sent(&self) -> bool {
+        self.wrote.get()
     }
 }
 

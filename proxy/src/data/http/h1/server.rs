@@ -121,7 +121,8 @@ async fn one(
         keep: &keep,
     };
     let reader = Reader::new(stream, buffer, request.length);
-    let mut body = Body::kept(Incoming::H1(reader));
+    let memory = Cell::new(true);
+    let mut body = Body::kept(Incoming::H1(reader), &memory);
     let expects = request.connection.expect_continue;
     let answered = exchange(down, request, &mut body, AnyReply::H1(reply)).await;
     // A client that was never told to send its body may or may not send it.

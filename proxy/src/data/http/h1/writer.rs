@@ -5,7 +5,7 @@ use crate::data::http::body::Broken;
 use crate::data::http::buffers::Buffers;
 use crate::data::http::fields::Fields;
 use crate::data::stream::Stream;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -36,6 +36,7 @@ pub struct Writer<'a> {
     pool: Rc<Buffers>,
     out: Vec<u8>,
     framing: Framing,
+    wrote: Option<&'a Cell<bool>>,
 }
 
 impl<'a> Writer<'a> {
@@ -51,7 +52,14 @@ impl<'a> Writer<'a> {
             pool: Rc::clone(pool),
             out,
             framing,
+            wrote: None,
         }
+    }
+
+    /// The same, which notes in `wrote` that something of it has left.
+    pub fn noting(mut self, wrote: &'a Cell<bool>) -> Self {
+        self.wrote = Some(wrote);
+        self
     }
 
     /// Sends a piece of the body, at the latest with the next flush.
@@ -109,7 +117,14 @@ impl<'a> Writer<'a> {
     /// Writes what waits and then `data`, completely.
     async fn write(&mut self, data: &[u8]) -> Result<(), Broken> {
         let mut done = 0;
-        let written = poll_fn(|cx| poll_both(self.stream, &self.out, data, &mut done, cx)).await;
+        let written = poll_fn(|cx| {
+            let written = poll_both(self.stream, &self.out, data, &mut done, cx);
+            if let Some(wrote) = self.wrote.filter(|_| done > 0) {
+                wrote.set(true);
+            }
+            written
+        })
+        .await;
         self.out.clear();
         written.map_err(|_| Broken::Closed)
     }

@@ -4,9 +4,9 @@ use super::convert;
 use super::stream::{Receiver, Sender, Side};
 use super::{CONNECTION_WINDOW, MOST_LOCAL_RESETS, SEND_BUFFER, STREAM_WINDOW, broken};
 use crate::data::choose::Permit;
+use crate::data::dial::{Dialled, Ends};
 use crate::data::http::body::Broken;
 use crate::data::http::head::{Length, Request, Response};
-use crate::data::stream::Stream;
 use bytes::Bytes;
 use h2::client::{ResponseFuture, SendRequest};
 use std::cell::{Cell, RefCell};
@@ -23,6 +23,8 @@ const MOST_HEAD: u32 = 60 * 1024;
 #[derive(Clone, Debug)]
 pub struct Connection {
     send: SendRequest<Bytes>,
+    /// Who is at its ends.
+    pub ends: Rc<Ends>,
     /// Requests that it has carried.
     pub requests: Rc<Cell<u32>>,
     active: Rc<Cell<u32>>,
@@ -36,7 +38,7 @@ impl Connection {
     ///
     /// # Errors
     /// When the peer does not speak HTTP/2.
-    pub async fn new(stream: Stream, permit: Permit) -> Result<Self, Broken> {
+    pub async fn new(dialled: Dialled, permit: Permit) -> Result<Self, Broken> {
         let mut builder = h2::client::Builder::new();
         builder
             .initial_window_size(STREAM_WINDOW)
@@ -45,7 +47,7 @@ impl Connection {
             .max_send_buffer_size(SEND_BUFFER)
             .max_local_error_reset_streams(Some(MOST_LOCAL_RESETS))
             .enable_push(false);
-        let made = builder.handshake::<_, Bytes>(stream).await;
+        let made = builder.handshake::<_, Bytes>(dialled.stream).await;
         let (send, connection) = made.map_err(|error| broken(&error))?;
         tokio::task::spawn_local(async move {
             let _permit = permit;
@@ -59,6 +61,7 @@ impl Connection {
         );
         Ok(Self {
             send,
+            ends: dialled.ends,
             requests,
             active,
             idle_since,

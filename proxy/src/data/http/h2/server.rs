@@ -14,7 +14,7 @@ use bytes::Bytes;
 use futures::stream::{FuturesUnordered, Stream as _};
 use h2::server::{Builder, Connection, SendResponse};
 use h2::{Reason, RecvStream};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -146,6 +146,7 @@ async fn one(down: &Downstream, head: http::Request<RecvStream>, mut respond: Se
     };
     let side = Rc::new(RefCell::new(Side::Response(respond)));
     let receiver = Receiver::of_request(stream, Rc::clone(&side));
-    let mut body = Body::kept(Incoming::H2(receiver));
+    let memory = Cell::new(true);
+    let mut body = Body::kept(Incoming::H2(receiver), &memory);
     exchange(down, request, &mut body, AnyReply::H2(Reply(side))).await;
 }

@@ -5,4 +5,5 @@ mod h1;
 mod h2;
 mod peer;
 mod policy;
+mod retry;
 mod support;
