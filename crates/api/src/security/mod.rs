@@ -1,7 +1,11 @@
 //! Istio's `security.istio.io` kinds.
 
+pub mod authorization_policy;
 pub mod peer_authentication;
 
+pub use authorization_policy::{
+    AuthorizationAction, AuthorizationPolicy, AuthorizationPolicySpec, AuthorizationRule,
+};
 pub use peer_authentication::{
     MutualTls, MutualTlsMode, PeerAuthentication, PeerAuthenticationSpec,
 };
@@ -12,5 +16,8 @@ use kube::CustomResourceExt;
 
 /// The definitions of all kinds of this group, with all their served versions.
 pub fn crds() -> Vec<CustomResourceDefinition> {
-    vec![served(PeerAuthentication::crd(), &["v1beta1"])]
+    vec![
+        served(AuthorizationPolicy::crd(), &["v1beta1"]),
+        served(PeerAuthentication::crd(), &["v1beta1"]),
+    ]
 }
