@@ -3,6 +3,7 @@
 //! Flows in: [`Objects`]. Flows out: a [`Snapshot`], one [`View`] a proxy, and a [`Problem`] for
 //! every fault in somebody's object. Must never do I/O, and never change a snapshot: it is rebuilt.
 
+pub mod authorization;
 mod build;
 pub mod duration;
 pub mod endpoint;

@@ -27,6 +27,22 @@ pub struct Mesh {
     pub access_log: Option<AccessLogSettings>,
     /// Wait for the first bytes of a connection of unknown protocol; zero waits for ever.
     pub detection_timeout: Duration,
+    /// The form into which the paths of requests are brought.
+    pub paths: Paths,
+}
+
+/// Istio `PathNormalization.NormalizationType`.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Paths {
+    /// As they came.
+    None,
+    /// Dot segments and needless escapes are resolved, `\` is `/` (RFC 3986).
+    #[default]
+    Base,
+    /// As `Base`, and several slashes are one.
+    MergeSlashes,
+    /// As `MergeSlashes`, and escaped slashes are slashes.
+    DecodeAndMergeSlashes,
 }
 
 impl Default for Mesh {
@@ -50,6 +66,7 @@ impl From<&MeshSettings> for Mesh {
             outbound: settings.outbound,
             access_log: settings.access_log.clone(),
             detection_timeout: detection_timeout(settings),
+            paths: paths(settings),
         }
     }
 }
@@ -60,4 +77,15 @@ fn detection_timeout(settings: &MeshSettings) -> Duration {
         .get("protocolDetectionTimeout")
         .and_then(|value| crate::duration::parse(value.as_str()?))
         .unwrap_or(DETECTION_TIMEOUT)
+}
+
+/// What is not known counts as Istio's default.
+fn paths(settings: &MeshSettings) -> Paths {
+    let stated = settings.extra.get("pathNormalization");
+    match stated.and_then(|value| value.get("normalization")?.as_str()) {
+        Some("NONE") => Paths::None,
+        Some("MERGE_SLASHES") => Paths::MergeSlashes,
+        Some("DECODE_AND_MERGE_SLASHES") => Paths::DecodeAndMergeSlashes,
+        _ => Paths::Base, // text of the user's
+    }
 }

@@ -1,5 +1,6 @@
 //! The whole mesh at one moment.
 
+use crate::authorization::Authorization;
 use crate::build::endpoints::{Sources, Workloads};
 use crate::build::inbound::{Lead, inbound, selected, unselected};
 use crate::build::services;
@@ -26,6 +27,7 @@ pub struct Snapshot {
     mesh: Arc<Mesh>,
     pods: Store<Pod>,
     peers: Peers,
+    authorization: Authorization,
     routing: Routing,
     traffic: Traffic,
     /// Services that everyone sees, and the lists of the namespaces that see more.
@@ -52,6 +54,8 @@ impl Snapshot {
         };
         let (services, found) = services::all(&mesh, &sources);
         problems.extend(found);
+        let (authorization, found) = Authorization::build(&mesh, objects);
+        problems.extend(found);
         let (traffic, found) = Traffic::build(&mesh, objects);
         problems.extend(found);
         let known = known(&services, &traffic);
@@ -65,6 +69,7 @@ impl Snapshot {
             leads: leads(objects, &services),
             mesh: Arc::new(mesh),
             peers,
+            authorization,
             routing,
             traffic,
             public,
@@ -101,6 +106,7 @@ impl Snapshot {
             services: services.clone(),
             routing: self.routing.seen(&node.namespace, &pod.labels),
             traffic: self.traffic.seen(&node.namespace, services),
+            authorization: self.authorization.of(&node.namespace, &pod.labels),
             inbound: Arc::new(self.inbound(&pod)),
         }
     }

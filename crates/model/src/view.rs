@@ -1,5 +1,6 @@
 //! What one proxy sees of a snapshot.
 
+use crate::authorization::Policy;
 use crate::host::Host;
 use crate::inbound::Inbound;
 use crate::mesh::Mesh;
@@ -93,6 +94,8 @@ pub struct View {
     pub routing: Vec<Arc<VirtualService>>,
     /// The DestinationRule of each service that has one.
     pub traffic: BTreeMap<Host, Arc<Rule>>,
+    /// Who may do what with its workload.
+    pub authorization: Vec<Arc<Policy>>,
     /// What its workload accepts.
     pub inbound: Arc<Inbound>,
 }
@@ -102,6 +105,7 @@ impl Hash for View {
         self.proxy.hash(state);
         self.namespace.hash(state);
         self.families.hash(state);
+        self.authorization.hash(state);
         self.inbound.hash(state);
     }
 }

@@ -13,7 +13,7 @@ pub use kubernetes::{EndpointSlice, KubeNode, Namespace, Pod, Service};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use weft_api::networking::{DestinationRuleSpec, VirtualServiceSpec};
-use weft_api::security::PeerAuthenticationSpec;
+use weft_api::security::{AuthorizationPolicySpec, PeerAuthenticationSpec};
 use weft_api::settings::MeshSettings;
 
 /// Namespace and name of an object; the namespace of cluster-scoped ones is empty.
@@ -55,6 +55,8 @@ pub struct Objects {
     pub pods: Store<Pod>,
     /// Istio PeerAuthentications.
     pub peer_authentications: Store<Config<PeerAuthenticationSpec>>,
+    /// Istio AuthorizationPolicies.
+    pub authorization_policies: Store<Config<AuthorizationPolicySpec>>,
     /// Istio VirtualServices.
     pub virtual_services: Store<Config<VirtualServiceSpec>>,
     /// Istio DestinationRules.
