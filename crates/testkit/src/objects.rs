@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
 use weft_api::networking::{DestinationRule, VirtualService};
-use weft_api::security::PeerAuthentication;
+use weft_api::security::{AuthorizationPolicy, PeerAuthentication};
 use weft_model::objects::{Config, EndpointSlice, KubeNode, Namespace, Pod, Service, Store};
 use weft_model::{Key, Objects};
 
@@ -99,6 +99,12 @@ fn try_add_istio(
             let config = Config::new(&object.metadata, object.spec);
             let key = config.meta.key.clone();
             insert(&mut objects.peer_authentications, key, config);
+        }
+        "AuthorizationPolicy" => {
+            let object: AuthorizationPolicy = read(document)?;
+            let config = Config::new(&object.metadata, object.spec);
+            let key = config.meta.key.clone();
+            insert(&mut objects.authorization_policies, key, config);
         }
         "VirtualService" => {
             let object: VirtualService = read(document)?;
