@@ -16,7 +16,9 @@ use tokio::task::JoinSet;
 use weft_api::networking::{
     DestinationRule, DestinationRuleSpec, VirtualService, VirtualServiceSpec,
 };
-use weft_api::security::{PeerAuthentication, PeerAuthenticationSpec};
+use weft_api::security::{
+    AuthorizationPolicy, AuthorizationPolicySpec, PeerAuthentication, PeerAuthenticationSpec,
+};
 use weft_api::settings::MeshSettings;
 use weft_ca::Material;
 use weft_model::Key;
@@ -55,6 +57,11 @@ pub fn start(client: &Client, namespace: &str) -> (JoinSet<()>, Knowledge) {
         all::<PeerAuthentication>(client),
         shared.clone(),
         PEERS,
+    ));
+    tasks.spawn(follow(
+        all::<AuthorizationPolicy>(client),
+        shared.clone(),
+        POLICIES,
     ));
     tasks.spawn(follow(
         all::<VirtualService>(client),
@@ -117,6 +124,12 @@ const PEERS: Rule<PeerAuthentication, Config<PeerAuthenticationSpec>> = Rule {
     empty: Empty::Possible,
     reduce: |object| Config::new(&object.metadata, object.spec.clone()),
     store: |all| &mut all.objects.peer_authentications,
+};
+const POLICIES: Rule<AuthorizationPolicy, Config<AuthorizationPolicySpec>> = Rule {
+    kind: Kind::AuthorizationPolicy,
+    empty: Empty::Possible,
+    reduce: |object| Config::new(&object.metadata, object.spec.clone()),
+    store: |all| &mut all.objects.authorization_policies,
 };
 const ROUTES: Rule<VirtualService, Config<VirtualServiceSpec>> = Rule {
     kind: Kind::VirtualService,

@@ -29,6 +29,8 @@ pub enum Kind {
     Pod,
     /// Istio PeerAuthentications.
     PeerAuthentication,
+    /// Istio AuthorizationPolicies.
+    AuthorizationPolicy,
     /// Istio VirtualServices.
     VirtualService,
     /// Istio DestinationRules.
@@ -40,13 +42,14 @@ pub enum Kind {
 }
 
 /// Every kind.
-pub const KINDS: [Kind; 10] = [
+pub const KINDS: [Kind; 11] = [
     Kind::Namespace,
     Kind::Node,
     Kind::Service,
     Kind::EndpointSlice,
     Kind::Pod,
     Kind::PeerAuthentication,
+    Kind::AuthorizationPolicy,
     Kind::VirtualService,
     Kind::DestinationRule,
     Kind::Settings,
