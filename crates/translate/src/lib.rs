@@ -6,6 +6,7 @@
 mod names;
 mod value;
 
+mod authorization;
 mod istio;
 mod tls;
 

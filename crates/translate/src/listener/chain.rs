@@ -103,7 +103,7 @@ fn carrier(view: &View, cluster: &str) -> tcp::TcpProxy {
 }
 
 /// A network filter.
-pub(super) fn filter<M: Message + Name>(name: &str, config: &M) -> listener::Filter {
+pub(crate) fn filter<M: Message + Name>(name: &str, config: &M) -> listener::Filter {
     listener::Filter {
         name: name.to_owned(),
         config_type: Some(listener::filter::ConfigType::TypedConfig(pack(config))),

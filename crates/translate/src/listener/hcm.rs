@@ -1,13 +1,14 @@
 //! HTTP connection managers.
 
 use super::{access_log, chain};
-use crate::istio;
 use crate::value::{ads, flag, seconds};
+use crate::{authorization, istio};
 use hcm::http_connection_manager::{
     ForwardClientCertDetails, PathWithEscapedSlashesAction, RouteSpecifier,
     SetCurrentClientCertDetails, UpgradeConfig,
 };
 use weft_model::View;
+use weft_model::mesh::Paths;
 use weft_proto::pack;
 use weft_proto::pb::envoy::config::listener::v3::Filter;
 use weft_proto::pb::envoy::config::route::v3::RouteConfiguration;
@@ -23,7 +24,7 @@ pub(super) fn outbound(view: &View, stat_prefix: &str, route_table: &str) -> Fil
     let manager = hcm::HttpConnectionManager {
         stat_prefix: format!("outbound_{stat_prefix};"),
         route_specifier: Some(RouteSpecifier::Rds(rds)),
-        http_filters: http_filters(false),
+        http_filters: http_filters(false, Vec::new()),
         ..common(view)
     };
     filter(&manager)
@@ -34,7 +35,7 @@ pub(super) fn inbound(view: &View, stat_prefix: &str, routes: RouteConfiguration
     let manager = hcm::HttpConnectionManager {
         stat_prefix: format!("{stat_prefix};"),
         route_specifier: Some(RouteSpecifier::RouteConfig(routes)),
-        http_filters: http_filters(true),
+        http_filters: http_filters(true, authorization::http(view)),
         server_name: "weft".to_owned(),
         // Only a verified mesh peer may say for whom it speaks; from others the header is taken away.
         forward_client_cert_details: ForwardClientCertDetails::AppendForward.into(),
@@ -64,15 +65,29 @@ fn common(view: &View) -> hcm::HttpConnectionManager {
             ..Default::default()
         }],
         // Policies and applications must read the same path.
-        normalize_path: flag(true),
-        path_with_escaped_slashes_action: PathWithEscapedSlashesAction::KeepUnchanged.into(),
+        normalize_path: flag(view.mesh.paths != Paths::None),
+        merge_slashes: matches!(
+            view.mesh.paths,
+            Paths::MergeSlashes | Paths::DecodeAndMergeSlashes
+        ),
+        path_with_escaped_slashes_action: escaped_slashes(view.mesh.paths).into(),
         ..Default::default()
     }
 }
 
+fn escaped_slashes(paths: Paths) -> PathWithEscapedSlashesAction {
+    match paths {
+        Paths::None | Paths::Base | Paths::MergeSlashes => {
+            PathWithEscapedSlashesAction::KeepUnchanged
+        }
+        Paths::DecodeAndMergeSlashes => PathWithEscapedSlashesAction::UnescapeAndForward,
+    }
+}
+
 /// In Istio's order.
-fn http_filters(inbound: bool) -> Vec<hcm::HttpFilter> {
+fn http_filters(inbound: bool, policies: Vec<hcm::HttpFilter>) -> Vec<hcm::HttpFilter> {
     let mut all = vec![istio::metadata_exchange(inbound)];
+    all.extend(policies);
     if !inbound {
         all.push(istio::alpn());
     }

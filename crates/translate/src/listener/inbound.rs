@@ -6,7 +6,7 @@ use super::{
 };
 use crate::tls::{Carries, mesh_alpn, server};
 use crate::value::seconds;
-use crate::{istio, names, route};
+use crate::{authorization, istio, names, route};
 use weft_model::inbound::InboundPort;
 use weft_model::protocol::Handling;
 use weft_model::{MtlsMode, View};
@@ -84,7 +84,8 @@ struct Entrance {
     name: String,
     handling: Handling,
     http: Filter,
-    tcp: Filter,
+    /// Policies, then the carrier.
+    tcp: Vec<Filter>,
 }
 
 impl Entrance {
@@ -94,7 +95,7 @@ impl Entrance {
             port: Some(port.number),
             mtls: port.mtls,
             http: hcm::inbound(view, &format!("inbound_{name}"), route::inline(port)),
-            tcp: tcp_proxy(view, &names::inbound(port.number)),
+            tcp: bytes(view, &names::inbound(port.number)),
             handling: port.protocol.handling(),
             name,
         }
@@ -108,20 +109,29 @@ impl Entrance {
             name: "virtualInbound".to_owned(),
             handling: Handling::Sniff,
             http: hcm::inbound(view, names::INBOUND_PASSTHROUGH, routes),
-            tcp: tcp_proxy(view, names::INBOUND_PASSTHROUGH),
+            tcp: bytes(view, names::INBOUND_PASSTHROUGH),
         }
     }
 
     fn chain(&self, transport: &str, alpn: &[impl AsRef<str>], carries: Carries) -> FilterChain {
-        let terminal = match carries {
-            Carries::Http => self.http.clone(),
+        let filters = match carries {
+            Carries::Http => vec![self.http.clone()],
             Carries::Tcp => self.tcp.clone(),
         };
         FilterChain {
+            name: self.name.clone(),
             filter_chain_match: when(self.port, transport, alpn),
-            ..chain(self.name.clone(), terminal)
+            filters,
+            ..Default::default()
         }
     }
+}
+
+/// Carries bytes to a cluster if the policies let it.
+fn bytes(view: &View, cluster: &str) -> Vec<Filter> {
+    let mut filters = authorization::tcp(view);
+    filters.push(tcp_proxy(view, cluster));
+    filters
 }
 
 /// The chains of an entrance: which bytes it takes, and what it takes them for.

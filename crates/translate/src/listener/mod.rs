@@ -6,6 +6,7 @@ mod hcm;
 mod inbound;
 mod outbound;
 
+pub(crate) use chain::filter;
 pub(crate) use inbound::inbound;
 pub(crate) use outbound::{outbound, virtual_outbound};
 
