@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use k8s_openapi::api::core::v1::Pod;
@@ -68,6 +69,11 @@ impl Traffic {
             pod: pod.to_owned(),
             process,
         })
+    }
+
+    /// Lets it go on for a time.
+    pub async fn go_on(&self, time: Duration) {
+        tokio::time::sleep(time).await;
     }
 
     /// Ends it, waits for what was sent, and says what failed.

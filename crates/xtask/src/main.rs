@@ -13,6 +13,7 @@ mod command;
 mod demo;
 mod images;
 mod place;
+mod soak;
 mod target;
 mod test;
 mod tidy;
@@ -59,6 +60,8 @@ enum Task {
         #[arg(long, default_value = "release")]
         profile: String,
     },
+    /// Run the end-to-end tests in their long form, and keep what they came to in e2e/soak.md.
+    Soak,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -98,6 +101,7 @@ fn main() -> Result<()> {
         } => demo::down(),
         Task::Test => test::run(),
         Task::E2e { profile } => test::stories(&profile),
+        Task::Soak => soak::soak(),
     }
 }
 

@@ -23,18 +23,26 @@ pub(crate) fn run() -> Result<()> {
     let mut count = Count::default();
     let without = "test --workspace --exclude weft-e2e --locked --no-fail-fast";
     tests(&mut cargo(without), &mut count)?;
-    on_a_cluster("dev", &mut count)?;
-    verdict(count)
+    on_a_cluster(Form::Short, "dev", &mut count)?;
+    verdict(&count)
 }
 
 /// Runs the end-to-end tests alone, and says at the end how many passed and failed.
 pub(crate) fn stories(profile: &str) -> Result<()> {
     let mut count = Count::default();
-    on_a_cluster(profile, &mut count)?;
-    verdict(count)
+    on_a_cluster(Form::Short, profile, &mut count)?;
+    verdict(&count)
 }
 
-fn verdict(count: Count) -> Result<()> {
+/// Runs the end-to-end tests in their long form with the images that ship, and hands over what they printed.
+pub(crate) fn long(lines: &mut Vec<String>) -> Result<()> {
+    let mut count = Count::default();
+    let outcome = on_a_cluster(Form::Long, "release", &mut count);
+    lines.append(&mut count.lines);
+    outcome.and_then(|()| verdict(&count))
+}
+
+fn verdict(count: &Count) -> Result<()> {
     println!("{} passed, {} failed", count.passed, count.failed);
     if count.failed > 0 || count.broken {
         bail!("not everything passed");
@@ -43,27 +51,31 @@ fn verdict(count: Count) -> Result<()> {
 }
 
 /// Runs the end-to-end tests with images of that profile; a cluster that was not up before is down again afterwards.
-fn on_a_cluster(profile: &str, count: &mut Count) -> Result<()> {
+fn on_a_cluster(form: Form, profile: &str, count: &mut Count) -> Result<()> {
     let target = Target::choose();
     let archives = images::build(profile, &images::with_tests())?;
     let was_up = target.is_up();
     target.up()?;
     let outcome = target
         .load(&archives)
-        .and_then(|()| end_to_end(&target, count));
+        .and_then(|()| end_to_end(&target, form, count));
     if !was_up {
         target.down()?;
     }
     outcome
 }
 
-fn end_to_end(target: &Target, count: &mut Count) -> Result<()> {
+fn end_to_end(target: &Target, form: Form, count: &mut Count) -> Result<()> {
     step("end-to-end tests");
-    let mut command =
-        cargo("test -p weft-e2e --features cluster --locked --no-fail-fast -- --test-threads 1");
+    let mut command = cargo(
+        "test -p weft-e2e --features cluster --locked --no-fail-fast -- --test-threads 1 --show-output",
+    );
     command
         .env("KUBECONFIG", target.kubeconfig())
         .env("PATH", place::path_with(helm_directory()?));
+    if form == Form::Long {
+        command.env("WEFT_SOAK", "1");
+    }
     tests(&mut command, count)
 }
 
@@ -73,13 +85,24 @@ fn cargo(arguments: &str) -> Command {
     command
 }
 
+/// How long the end-to-end tests go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// For the gate.
+    Short,
+    /// As long as the promise is.
+    Long,
+}
+
 /// What a run of `cargo test` came to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Count {
     passed: u32,
     failed: u32,
     /// It ended badly, which may be for want of compiling.
     broken: bool,
+    /// What it printed.
+    lines: Vec<String>,
 }
 
 impl Count {
@@ -109,6 +132,7 @@ fn tests(command: &mut Command, count: &mut Count) -> Result<()> {
         let line = line?;
         println!("{line}");
         count.add(&line);
+        count.lines.push(line);
     }
     count.broken |= !child.wait()?.success();
     Ok(())
@@ -130,7 +154,7 @@ mod tests {
             Count {
                 passed: 13,
                 failed: 2,
-                broken: false
+                ..Count::default()
             }
         );
     }

@@ -1,8 +1,12 @@
 //! Parts of the mesh are gone; what must go on goes on, what must not does not.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Result, ensure};
 use serde_json::json;
-use weft_e2e::{AppSettings, Mesh, SYSTEM, eventually, is_ready, kill_proxy, seconds};
+use weft_e2e::{
+    App, AppSettings, Length, Mesh, SYSTEM, eventually, figure, is_ready, kill_proxy, seconds,
+};
 
 #[tokio::test]
 async fn without_the_injector_only_namespaces_that_asked_for_it_are_blocked() -> Result<()> {
@@ -37,6 +41,7 @@ async fn without_the_injector_only_namespaces_that_asked_for_it_are_blocked() ->
 
 #[tokio::test]
 async fn without_the_control_plane_traffic_goes_on_and_proxies_restart() -> Result<()> {
+    let length = Length::chosen();
     let mesh = Mesh::install(json!({})).await?;
     let namespace = mesh.namespace("e2e-outage").await?;
     let [client, server] = namespace.apps(["client", "server"]).await?;
@@ -45,28 +50,41 @@ async fn without_the_control_plane_traffic_goes_on_and_proxies_restart() -> Resu
     mesh.cluster.scale(SYSTEM, "weft-control", 0).await?;
 
     let late = namespace.start_app("late", &AppSettings::default()).await?;
+    traffic.go_on(length.time(5, 180)).await;
     let report = traffic.stop().await?;
+    figure(format_args!("the control plane gone: {report}"));
     ensure!(report.sent > 100 && report.failed == 0, "{report}");
 
     kill_proxy(&server.pod().await?).await?;
-    eventually(seconds(5), || async {
-        let answer = client.call(&server).await?;
-        ensure!(
-            answer.status == Some(200),
-            "the killed proxy does not serve yet: {answer:?}"
-        );
-        Ok(())
-    })
-    .await?;
+    let gap = until_served(&client, &server, length.time(8, 3)).await?;
+    figure(format_args!("a killed proxy served again after {gap:?}"));
     ensure!(
         !late.pods().await?.iter().any(is_ready),
         "a pod without a certificate must wait"
     );
 
+    mesh.cluster.scale(SYSTEM, "weft-control", 2).await?;
+    let gap = until_served(&client, &late, length.time(15, 5)).await?;
+    figure(format_args!(
+        "a pod that waited served {gap:?} after the control plane's return"
+    ));
     mesh.cluster.scale(SYSTEM, "weft-operator", 2).await?;
     mesh.ready().await?;
-    eventually(seconds(10), || late.ready(1)).await?;
-    let answer = client.call(&late).await?;
-    ensure!(answer.status == Some(200), "{answer:?}");
     namespace.delete().await
+}
+
+/// How long it takes until a server answers.
+async fn until_served(client: &App, server: &App, limit: Duration) -> Result<Duration> {
+    let start = Instant::now();
+    eventually(limit, || async {
+        let answer = client.call(server).await?;
+        ensure!(
+            answer.status == Some(200),
+            "{} does not serve yet: {answer:?}",
+            server.name
+        );
+        Ok(())
+    })
+    .await?;
+    Ok(start.elapsed())
 }

@@ -5,17 +5,19 @@ use std::collections::BTreeSet;
 
 use anyhow::{Result, ensure};
 use serde_json::json;
-use weft_e2e::{Mesh, certificates, eventually, seconds};
+use weft_e2e::{Length, Mesh, certificates, eventually, figure};
 
 #[tokio::test]
 async fn rotating_certificates_drops_no_request() -> Result<()> {
-    let mesh = Mesh::install(json!({"ca": {"workloadCertTTL": "30s"}})).await?;
+    let length = Length::chosen();
+    let lifetime = format!("{}s", length.pick(30, 60));
+    let mesh = Mesh::install(json!({"ca": {"workloadCertTTL": lifetime}})).await?;
     let namespace = mesh.namespace("e2e-rotation").await?;
     let [client, server] = namespace.apps(["client", "server"]).await?;
 
     let traffic = client.keep_calling(&server, 200).await?;
     let serials = RefCell::new(BTreeSet::new());
-    eventually(seconds(150), || async {
+    eventually(length.time(150, 300), || async {
         let held = certificates(&server).await?;
         let mut seen = serials.borrow_mut();
         seen.extend(
@@ -26,7 +28,12 @@ async fn rotating_certificates_drops_no_request() -> Result<()> {
         Ok(())
     })
     .await?;
+    traffic.go_on(length.time(0, 180)).await;
     let report = traffic.stop().await?;
+    figure(format_args!(
+        "certificates of {lifetime}: {} serials, {report}",
+        serials.borrow().len()
+    ));
 
     ensure!(
         report.sent > 1_000,
