@@ -1,11 +1,12 @@
-//! Writes the CRDs from the Rust types: `crds/` for readers and `kubectl`, the chart's copy for Helm.
+//! Writes the CRDs from the Rust types: `crds/` for readers and `kubectl`, the chart's copy for Helm;
+//! and the proxy's table of Envoy's fields from Envoy's descriptors.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::place;
+use crate::{fields, place};
 
 const HEADER: &str = "# Made by `cargo xtask codegen` from crates/api; do not edit.\n";
 
@@ -50,7 +51,7 @@ fn write(files: &BTreeMap<PathBuf, String>) -> Result<()> {
 }
 
 fn files() -> Result<BTreeMap<PathBuf, String>> {
-    let mut files = BTreeMap::new();
+    let mut files = BTreeMap::from([fields::file()?]);
     for crd in weft_api::crds() {
         let text = format!(
             "{HEADER}{}",

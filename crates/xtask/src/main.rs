@@ -11,6 +11,7 @@ mod cluster;
 mod codegen;
 mod command;
 mod demo;
+mod fields;
 mod images;
 mod place;
 mod soak;
@@ -26,7 +27,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 #[derive(Debug, Parser)]
 #[command(about = "Weft's build, cluster and test tasks")]
 enum Task {
-    /// Write the CRDs from the Rust types.
+    /// Write the CRDs from the Rust types, and the proxy's table of Envoy's fields.
     Codegen {
         /// Only say whether they are fresh.
         #[arg(long)]
