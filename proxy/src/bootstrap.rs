@@ -140,6 +140,28 @@ impl Bootstrap {
     }
 }
 
+/// What a proxy that runs from a file is told beside the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Standalone {
+    /// How many workers.
+    pub workers: usize,
+    /// `WEFT_DRAIN`: the longest time that connections get at the end.
+    pub drain: Duration,
+}
+
+impl Standalone {
+    /// Reads the variables of `weft-proxy run -c FILE`.
+    ///
+    /// # Errors
+    /// The variable that cannot be read.
+    pub fn read(lookup: Lookup<'_>) -> Result<Self> {
+        Ok(Self {
+            workers: workers(lookup)?,
+            drain: time(lookup, "WEFT_DRAIN", Duration::from_secs(25))?,
+        })
+    }
+}
+
 /// The downward API's file of labels; empty where there is none.
 pub fn pod_labels() -> String {
     std::fs::read_to_string(Path::new("/etc/weft/podinfo/labels")).unwrap_or_default()

@@ -6,9 +6,11 @@ pub mod init;
 pub mod config;
 pub mod control;
 pub mod data;
+pub mod file;
 
 pub mod admin;
 pub mod health;
 pub mod serve;
 pub mod sidecar;
+pub mod standalone;
 pub mod state;

@@ -18,6 +18,7 @@ use crate::state::State;
 use anyhow::{Context, Result};
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -67,7 +68,8 @@ pub async fn run(bootstrap: Bootstrap) -> Result<()> {
         Workers::start(bootstrap.workers, config, &secrets, &registry)
     })
     .await?;
-    end(&bootstrap, &state, &mut tasks).await;
+    let patience = (bootstrap.minimum_drain, bootstrap.drain);
+    end(patience, &state, &mut tasks).await;
     Ok(())
 }
 
@@ -152,14 +154,17 @@ pub(crate) async fn obey(
     }
 }
 
-/// Drains, while probes and scrapes are still answered.
-async fn end(bootstrap: &Bootstrap, state: &State, tasks: &mut JoinSet<()>) {
+/// Drains, while probes and scrapes are still answered: goes on for the first duration at least, for
+/// the second one at most.
+pub(crate) async fn end(
+    (minimum, limit): (Duration, Duration),
+    state: &State,
+    tasks: &mut JoinSet<()>,
+) {
     let workers = state.begin_drain();
     tracing::info!(connections = state.connections(), "draining");
     if let Some(workers) = workers {
-        workers
-            .shut_down(bootstrap.minimum_drain, bootstrap.drain)
-            .await;
+        workers.shut_down(minimum, limit).await;
     }
     tasks.shutdown().await;
     state.metrics.close_logs();

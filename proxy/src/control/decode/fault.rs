@@ -21,6 +21,16 @@ impl Fault {
         }
     }
 
+    /// The way to the field, from the resource; empty when the whole is meant.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What is wrong there.
+    pub fn reason(&self) -> &str {
+        &self.reason
+    }
+
     fn under(mut self, field: &str) -> Self {
         let joint = if self.path.is_empty() || self.path.starts_with('[') {
             ""

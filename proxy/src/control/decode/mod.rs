@@ -34,5 +34,6 @@ pub use endpoints::assignment;
 pub use fault::Fault;
 pub use listener::listener;
 pub use route::table;
+pub use value::address;
 
 use fault::{At, Outcome};

@@ -149,6 +149,14 @@ pub(super) fn socket(address: Option<&core::Address>) -> Outcome<(Arc<str>, u16)
     }
 }
 
+/// The numeric socket address in `address`, as a bootstrap has it for the admin interface.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn address(address: &core::Address) -> Outcome<SocketAddr> {
+    socket_address(Some(address))
+}
+
 /// The numeric socket address in `address`.
 pub(super) fn socket_address(address: Option<&core::Address>) -> Outcome<SocketAddr> {
     let (host, port) = socket(address)?;

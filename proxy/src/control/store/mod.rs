@@ -147,6 +147,29 @@ impl Store {
         Some(Arc::clone(&self.published))
     }
 
+    /// Whether a good resource of this type and name is already here.
+    pub fn has(&self, resource: &SavedResource) -> bool {
+        let key = (
+            resource.type_url.as_str().into(),
+            resource.name.as_str().into(),
+        );
+        self.raw.contains_key(&key)
+    }
+
+    /// Clusters that a listener names and nobody has sent, each with the listener.
+    pub fn unknown_clusters(&self) -> Vec<(Arc<str>, Arc<str>)> {
+        let listeners = self.listeners.iter();
+        listeners
+            .flat_map(|(name, listener)| {
+                let clusters = references::of_listener(listener);
+                clusters
+                    .into_iter()
+                    .map(|cluster| (Arc::clone(name), cluster))
+            })
+            .filter(|(_, cluster)| !self.clusters.contains_key(cluster))
+            .collect()
+    }
+
     /// Everything in force, to be kept.
     pub fn saved(&self) -> SavedConfiguration {
         SavedConfiguration {
