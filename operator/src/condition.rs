@@ -74,6 +74,10 @@ pub enum Reason {
     Serving,
     /// `InjectionHealthy`: `components.injector.enabled` is false.
     InjectionDisabled,
+    /// `InjectionHealthy`: no injector answers, so pods start without sidecars.
+    AdmittingUninjected,
+    /// `InjectionHealthy`: pods that started without sidecars are being replaced.
+    Reinjecting,
     /// `CertificatesHealthy`: root and issuer can be used.
     Usable,
     /// `CertificatesHealthy`: a Secret of the authority cannot be used.
@@ -96,6 +100,10 @@ pub enum Reason {
     Outdated,
     /// `Removed`: pods still have sidecars.
     InUse,
+    /// `Removed`: sidecars are taken out, and what refuses plaintext would refuse their pods.
+    StrictMtls,
+    /// `Removed`: sidecars are being taken out.
+    Uninjecting,
     /// `Removed`: objects are being deleted.
     Removing,
 }
@@ -143,6 +151,8 @@ impl Reason {
         Self::Updating,
         Self::Serving,
         Self::InjectionDisabled,
+        Self::AdmittingUninjected,
+        Self::Reinjecting,
         Self::Usable,
         Self::AuthorityDamaged,
         Self::RootKeyDamaged,
@@ -154,6 +164,8 @@ impl Reason {
         Self::UpToDate,
         Self::Outdated,
         Self::InUse,
+        Self::StrictMtls,
+        Self::Uninjecting,
         Self::Removing,
     ];
 

@@ -1,6 +1,7 @@
 //! What every pass of the operator shares.
 
 use crate::condition::{Finding, Kind};
+use crate::evict::Bucket;
 use crate::metrics::Metrics;
 use crate::pace::Pace;
 use kube::runtime::events::{Event, EventType, Recorder, Reporter};
@@ -16,6 +17,8 @@ pub struct Context {
     pub own_image: String,
     /// Recent writes.
     pub pace: std::sync::Arc<Pace>,
+    /// Evictions that may happen now.
+    pub evictions: std::sync::Arc<Bucket>,
     /// Counters.
     pub metrics: std::sync::Arc<Metrics>,
     events: Recorder,
@@ -41,6 +44,7 @@ impl Context {
             kube,
             own_image,
             pace: std::sync::Arc::default(),
+            evictions: std::sync::Arc::default(),
             metrics: std::sync::Arc::default(),
         }
     }

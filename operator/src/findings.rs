@@ -5,7 +5,7 @@ use crate::condition::{Finding, Kind, Reason};
 use crate::plan::{NoPlan, Plan};
 use crate::render::{CONTROL, INJECTOR};
 use crate::rollout::{Failure, Outcome};
-use crate::world::{Progress, World};
+use crate::world::{PodName, Progress, World};
 use std::time::Duration;
 
 /// A root that ends sooner than this is reported.
@@ -84,6 +84,27 @@ pub fn in_use(users: &[(String, usize)]) -> Finding {
         some.join(", "),
     );
     Finding::no(Kind::Removed, Reason::InUse, text)
+}
+
+/// The condition of a removal that waits until nothing refuses plaintext.
+pub fn strict(names: &[String]) -> Finding {
+    let text = format!(
+        "pods without sidecars would be refused by {}; set mode PERMISSIVE there, then sidecars are \
+         taken out",
+        names.join(", ")
+    );
+    Finding::no(Kind::Removed, Reason::StrictMtls, text)
+}
+
+/// The condition of a removal that takes sidecars out of `pods`.
+pub fn uninjecting(pods: &[PodName]) -> Finding {
+    let mut text = format!(
+        "{} pods still have sidecars; they are being evicted, as their disruption budgets allow, \
+         and come again without",
+        pods.len()
+    );
+    text += &alone(pods, "delete them");
+    Finding::no(Kind::Removed, Reason::Uninjecting, text)
 }
 
 fn reconciled(outcome: Option<&Outcome>) -> Finding {
@@ -193,22 +214,54 @@ fn progressing(plan: &Plan, outcome: Option<&Outcome>, world: &World) -> Finding
 
 fn injection(plan: &Plan, world: &World) -> Finding {
     let mesh = &plan.resolved.mesh;
-    let kind = Kind::InjectionHealthy;
+    let no = |reason, text: String| Finding::no(Kind::InjectionHealthy, reason, text);
     if mesh.injector.replicas == 0 {
         let text = "components.injector is disabled: no pod gets a sidecar";
-        return Finding::no(kind, Reason::InjectionDisabled, text);
+        return no(Reason::InjectionDisabled, text.to_owned());
     }
-    let progress = world.progress(&mesh.namespace, INJECTOR);
-    if progress.available() == 0 {
-        return Finding::no(kind, Reason::InjectorNotReady, describe(INJECTOR, progress));
+    let described = describe(INJECTOR, world.progress(&mesh.namespace, INJECTOR));
+    if world.trusted_bundle(INJECTOR).is_none() {
+        let text = "the webhook configuration does not exist yet";
+        return no(Reason::WebhookPending, text.to_owned());
     }
-    match world.trusted_bundle(INJECTOR) {
-        None => Finding::no(
-            kind,
-            Reason::WebhookPending,
-            "the webhook configuration does not exist yet",
-        ),
-        Some(_) => Finding::yes(kind, Reason::Serving, describe(INJECTOR, progress)),
+    if plan.fuse.blown() {
+        return no(
+            Reason::AdmittingUninjected,
+            format!(
+                "{described}; until one answers, pods of opted-in namespaces start without a \
+                 sidecar ({} so far) and are replaced afterwards",
+                world.missed.len()
+            ),
+        );
+    }
+    if plan.fuse.outage.is_some() {
+        let text = format!("{described}; pods of opted-in namespaces are refused");
+        return no(Reason::InjectorNotReady, text);
+    }
+    if !world.missed.is_empty() {
+        return no(Reason::Reinjecting, reinjecting(&world.missed));
+    }
+    Finding::yes(Kind::InjectionHealthy, Reason::Serving, described)
+}
+
+/// What is done about pods without sidecars, and what only a person can do.
+fn reinjecting(missed: &[PodName]) -> String {
+    let mut text = format!(
+        "{} pods started without a sidecar while no injector answered; they are being evicted, as \
+         their disruption budgets allow",
+        missed.len()
+    );
+    text += &alone(missed, "delete them and make them again");
+    text
+}
+
+/// Names those of `pods` that nobody replaces, with the remedy.
+fn alone(pods: &[PodName], remedy: &str) -> String {
+    let alone = pods.iter().filter(|pod| !pod.replaced);
+    let names: Vec<String> = alone.take(10).map(ToString::to_string).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!("; nobody replaces these, {remedy}: {}", names.join(", ")),
     }
 }
 

@@ -2,8 +2,10 @@
 
 use crate::ca::{self, Texts};
 use crate::error::Error;
+use crate::fuse::{Fuse, missed};
 use crate::object::{Key, key};
-use crate::world::{Namespace, Trouble, World};
+use crate::removal::policy;
+use crate::world::{Namespace, PodName, Trouble, World};
 use futures::future::try_join_all;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -18,7 +20,9 @@ use kube::{Api, Client, ResourceExt};
 use std::collections::BTreeMap;
 use time::OffsetDateTime;
 use weft_api::labels::{INJECTED, OWNER, REVISION};
-use weft_api::operator::MeshOperator;
+use weft_api::operator::{MeshOperator, UninstallPolicy};
+use weft_api::security::peer_authentication::{MutualTlsMode, PeerAuthentication};
+use weft_api::settings::MtlsMode;
 
 /// Kinds of objects that are made for a mesh, but Secrets.
 pub fn kinds() -> Vec<ApiResource> {
@@ -46,10 +50,13 @@ pub async fn world(kube: &Client, mesh: &MeshOperator) -> Result<World, Error> {
     let namespaces = Api::<KubeNamespace>::all(kube.clone())
         .list(&ListParams::default())
         .await?;
-    let (proxies, users) = injected(kube).await?;
+    let injected = injected(kube).await?;
+    let owned = owned(kube, &name).await?;
     Ok(World {
         now: OffsetDateTime::now_utc(),
-        owned: owned(kube, &name).await?,
+        missed: missed(kube, mesh, (&owned, &namespaces.items)).await?,
+        strict: strict(kube, mesh).await?,
+        owned,
         secrets: secrets(kube, &namespace).await?,
         namespace: state(&namespaces.items, &namespace),
         namespaces: namespaces
@@ -57,8 +64,12 @@ pub async fn world(kube: &Client, mesh: &MeshOperator) -> Result<World, Error> {
             .filter(|n| active(n))
             .map(ResourceExt::name_any)
             .collect(),
-        proxies,
-        users,
+        proxies: counted(&injected, revision),
+        users: counted(&injected, |pod| pod.namespace().unwrap_or_default()),
+        injected: injected
+            .iter()
+            .map(|pod| PodName::of(&pod.metadata))
+            .collect(),
         troubles: troubles(kube, &namespace, &name).await?,
         rival: rival(kube, mesh).await?,
     })
@@ -123,22 +134,73 @@ fn active(namespace: &KubeNamespace) -> bool {
     namespace.metadata.deletion_timestamp.is_none()
 }
 
-/// Injected pods by revision and by namespace; finished ones need no mesh any more.
-async fn injected(
-    kube: &Client,
-) -> Result<(BTreeMap<String, usize>, BTreeMap<String, usize>), Error> {
+/// Injected pods; finished ones need no mesh any more.
+async fn injected(kube: &Client) -> Result<Vec<PartialObjectMeta<Pod>>, Error> {
     let marked = ListParams::default()
         .labels(&format!("{INJECTED}=true"))
         .fields("status.phase!=Succeeded,status.phase!=Failed");
-    let pods = Api::<Pod>::all(kube.clone()).list_metadata(&marked).await?;
-    let (mut revisions, mut namespaces) = (BTreeMap::new(), BTreeMap::new());
-    for pod in &pods.items {
-        *revisions.entry(revision(pod)).or_default() += 1;
-        *namespaces
-            .entry(pod.namespace().unwrap_or_default())
-            .or_default() += 1;
+    Ok(Api::<Pod>::all(kube.clone())
+        .list_metadata(&marked)
+        .await?
+        .items)
+}
+
+/// How many of `pods` have each value of `by`.
+fn counted(
+    pods: &[PartialObjectMeta<Pod>],
+    by: impl Fn(&PartialObjectMeta<Pod>) -> String,
+) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for pod in pods {
+        *counts.entry(by(pod)).or_default() += 1;
     }
-    Ok((revisions, namespaces))
+    counts
+}
+
+/// Pods that started without a sidecar while no injector answered; none are looked for otherwise.
+async fn missed(
+    kube: &Client,
+    mesh: &MeshOperator,
+    (owned, namespaces): (&BTreeMap<Key, DynamicObject>, &[KubeNamespace]),
+) -> Result<Vec<PodName>, Error> {
+    let status = mesh.status.as_ref();
+    let fuse = Fuse::read(status.and_then(|status| status.injection.as_ref()));
+    let webhooks = owned
+        .iter()
+        .find(|(key, _)| key.kind == "MutatingWebhookConfiguration");
+    let webhooks = webhooks.and_then(|(_, object)| object.clone().try_parse().ok());
+    let (Some(window), Some(webhooks)) = (fuse.window, webhooks) else {
+        return Ok(Vec::new());
+    };
+    let unmarked = ListParams::default().labels(&format!("!{INJECTED}"));
+    let pods = Api::<Pod>::all(kube.clone()).list(&unmarked).await?;
+    Ok(missed::of(&webhooks, namespaces, &pods.items, window))
+}
+
+/// What refuses plaintext, where sidecars are about to be taken out.
+async fn strict(kube: &Client, mesh: &MeshOperator) -> Result<Vec<String>, Error> {
+    if mesh.metadata.deletion_timestamp.is_none() || policy(mesh) != UninstallPolicy::Uninject {
+        return Ok(Vec::new());
+    }
+    let rules = Api::<PeerAuthentication>::all(kube.clone())
+        .list(&ListParams::default())
+        .await?;
+    let config = mesh.spec.mesh_config.as_ref();
+    let default = config.and_then(|config| config.mtls?.mode) == Some(MtlsMode::Strict);
+    let default = default.then(|| "spec.meshConfig.mtls.mode".to_owned());
+    let rules = rules.iter().filter(|rule| refuses_plaintext(rule));
+    let named = rules.map(|rule| {
+        let namespace = rule.namespace().unwrap_or_default();
+        format!("PeerAuthentication {namespace}/{}", rule.name_any())
+    });
+    Ok(default.into_iter().chain(named).collect())
+}
+
+fn refuses_plaintext(rule: &PeerAuthentication) -> bool {
+    let ports = rule.spec.port_level_mtls.values();
+    let all = rule.spec.mtls.iter().chain(ports);
+    all.into_iter()
+        .any(|mtls| mtls.mode == MutualTlsMode::Strict)
 }
 
 /// The revision of an injected pod: its label, else what the injector wrote into its annotation.

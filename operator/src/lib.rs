@@ -18,6 +18,8 @@ pub mod render;
 pub mod resolve;
 pub mod versions;
 
+pub mod evict;
+pub mod fuse;
 pub mod pace;
 pub mod removal;
 pub mod rollout;

@@ -12,6 +12,9 @@ pub struct Metrics {
     writes: AtomicU64,
     failures: Mutex<BTreeMap<&'static str, u64>>,
     leads: AtomicBool,
+    evictions: AtomicU64,
+    blown: AtomicBool,
+    missed: AtomicU64,
 }
 
 impl Metrics {
@@ -33,6 +36,17 @@ impl Metrics {
     /// Whether this replica does the work.
     pub fn leads(&self, leads: bool) {
         self.leads.store(leads, Relaxed);
+    }
+
+    /// Whether pods start without sidecars, and how many have.
+    pub fn injection(&self, blown: bool, missed: usize) {
+        self.blown.store(blown, Relaxed);
+        self.missed.store(missed as u64, Relaxed);
+    }
+
+    /// Pods were evicted.
+    pub fn evicted(&self, pods: usize) {
+        self.evictions.fetch_add(pods as u64, Relaxed);
     }
 
     /// All of it as text.
@@ -81,7 +95,33 @@ impl Metrics {
             "1 where this replica does the work.",
             &leads,
         );
+        for (name, kind, help, value) in self.of_injection() {
+            add(name, kind, help, &plain(value));
+        }
         text
+    }
+
+    fn of_injection(&self) -> [(&'static str, &'static str, &'static str, u64); 3] {
+        [
+            (
+                "weft_operator_evictions_total",
+                "counter",
+                "Pods evicted, so that others come in their place.",
+                self.evictions.load(Relaxed),
+            ),
+            (
+                "weft_operator_injection_fuse_blown",
+                "gauge",
+                "1 while pods start without sidecars because no injector answers.",
+                u64::from(self.blown.load(Relaxed)),
+            ),
+            (
+                "weft_operator_missed_pods",
+                "gauge",
+                "Pods that started without a sidecar in such a time and still have none.",
+                self.missed.load(Relaxed),
+            ),
+        ]
     }
 }
 

@@ -4,23 +4,28 @@
 //! decided here by what an earlier pass did; only what the cluster holds counts.
 
 use crate::ca::{self, Authority, CannotMake, Texts, WebhookStep};
+use crate::fuse::{Fuse, Look, Rule};
 use crate::inspect;
 use crate::object::{Key, Object};
 use crate::render::{self, INJECTOR, Unreadable};
 use crate::resolve::{Mesh, Refused, Resolved, resolve};
-use crate::world::{Namespace, World};
+use crate::world::{Namespace, PodName, World};
 use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1::{Namespace as KubeNamespace, Secret};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::ApiResource;
 use std::collections::BTreeSet;
-use weft_api::operator::MeshOperator;
+use weft_api::operator::{FailurePolicy, MeshOperator};
 
 /// What one pass does.
 #[derive(Debug)]
 pub struct Plan {
     /// The mesh as it should be.
     pub resolved: Resolved,
+    /// What the API server does while no injector answers.
+    pub fuse: Fuse,
+    /// Pods that missed their sidecar and are to be replaced now.
+    pub evictions: Vec<PodName>,
     /// What is known of its certificate authority.
     pub authority: Authority,
     /// Objects as they should be, in the order of writing.
@@ -59,7 +64,11 @@ pub fn next(object: &MeshOperator, world: &World, own_image: &str) -> Result<Pla
     if let Some(rival) = &world.rival {
         return Err(NoPlan::SecondMesh(rival.clone()));
     }
-    let resolved = resolve(object, own_image)?;
+    let mut resolved = resolve(object, own_image)?;
+    let fuse = fuse(object, &resolved.mesh, world);
+    if fuse.blown() {
+        resolved.mesh.webhook.failure_policy = FailurePolicy::Ignore;
+    }
     let mesh = &resolved.mesh;
     if world.namespace == Namespace::Terminating {
         return Err(NoPlan::NamespaceTerminating(mesh.namespace.clone()));
@@ -79,10 +88,37 @@ pub fn next(object: &MeshOperator, world: &World, own_image: &str) -> Result<Pla
     let deletes = superfluous(world, &writes);
     Ok(Plan {
         resolved,
+        fuse,
+        evictions: evictions(fuse, world),
         authority,
         writes,
         deletes,
     })
+}
+
+/// The fuse after what `world` shows. Nobody is asked where there is no webhook yet, or no more.
+fn fuse(object: &MeshOperator, mesh: &Mesh, world: &World) -> Fuse {
+    let status = object.status.as_ref();
+    let injection = object.spec.injection.clone().unwrap_or_default();
+    let mut rule = Rule::of(&injection);
+    rule.admits &= object.spec.paused != Some(true);
+    let available = world.progress(&mesh.namespace, INJECTOR).available() > 0;
+    let asked = mesh.injector.replicas > 0 && world.trusted_bundle(INJECTOR).is_some();
+    let look = Look {
+        now: world.now,
+        answers: available || !asked,
+        missed: world.missed.len(),
+    };
+    Fuse::read(status.and_then(|status| status.injection.as_ref())).step(rule, look)
+}
+
+/// Pods that missed their sidecar, once an injector gives one to those in their place.
+fn evictions(fuse: Fuse, world: &World) -> Vec<PodName> {
+    let replaced = world.missed.iter().filter(|pod| pod.replaced);
+    match fuse.mends() {
+        true => replaced.cloned().collect(),
+        false => Vec::new(),
+    }
 }
 
 /// The mesh's namespace, where nobody has made it.

@@ -6,8 +6,8 @@ use crate::error::Error;
 use crate::plan::{self, Plan};
 use crate::removal::{self, FINALIZER, Step};
 use crate::rollout::{self, Outcome};
-use crate::world::World;
-use crate::{findings, inspect, status};
+use crate::world::{PodName, World};
+use crate::{evict, findings, inspect, status};
 use k8s_openapi::api::core::v1::Secret;
 use kube::api::{Patch, PatchParams};
 use kube::core::ApiResource;
@@ -70,9 +70,11 @@ async fn bring(
     }
     let writes = outcome.map_or(0, |outcome| outcome.written.len());
     cx.metrics.passed(writes + usize::from(told));
-    let settled = found
-        .iter()
-        .any(|finding| finding.reason == Reason::Settled);
+    let replaces = plan.is_some_and(|plan| !plan.evictions.is_empty());
+    let settled = !replaces
+        && found
+            .iter()
+            .any(|finding| finding.reason == Reason::Settled);
     Ok(Action::requeue(if settled { RECHECK } else { SOON }))
 }
 
@@ -87,7 +89,18 @@ async fn write(mesh: &MeshOperator, cx: &Context, plan: &Plan, world: &World) ->
     for failure in &outcome.failures {
         tracing::warn!(%failure, "not written");
     }
+    cx.metrics.injection(plan.fuse.blown(), world.missed.len());
+    replace(mesh, cx, &plan.evictions).await;
     Some(outcome)
+}
+
+/// Evicts some of `pods`; what goes wrong is told by how many stay.
+async fn replace(mesh: &MeshOperator, cx: &Context, pods: &[PodName]) {
+    let pace = (cx.evictions.as_ref(), evict::per_minute(&mesh.spec));
+    match evict::some(&cx.kube, pods, pace).await {
+        Ok(evicted) => cx.metrics.evicted(evicted),
+        Err(error) => tracing::warn!(%error, "pods cannot be evicted; it is tried again"),
+    }
 }
 
 async fn remove(mesh: &MeshOperator, cx: &Context, world: &World) -> Result<Action, Error> {
@@ -101,15 +114,20 @@ async fn remove(mesh: &MeshOperator, cx: &Context, world: &World) -> Result<Acti
     match removal::next(mesh, world, &ApiResource::erase::<Secret>(&())) {
         // What pods need is kept as it should be until they need it no more.
         Step::Refuse(users) => bring(mesh, cx, world, Some(findings::in_use(&users))).await,
+        Step::Strict(names) => bring(mesh, cx, world, Some(findings::strict(&names))).await,
+        Step::Uninject(pods) => {
+            replace(mesh, cx, &pods).await;
+            tell(mesh, cx, world, findings::uninjecting(&pods)).await?;
+            Ok(Action::requeue(SOON))
+        }
         Step::Delete(doomed) => {
             for (resource, key) in &doomed {
                 tracing::info!(object = %key, "deleted");
                 rollout::delete(&cx.kube, resource, key).await?;
             }
             let text = format!("{} objects are being deleted", doomed.len());
-            let found = [Finding::no(Kind::Removed, Reason::Removing, text)];
-            let status = status::compose(mesh, None, &found, world);
-            status::publish(&cx.kube, mesh, &status).await?;
+            let found = Finding::no(Kind::Removed, Reason::Removing, text);
+            tell(mesh, cx, world, found).await?;
             Ok(Action::requeue(Duration::from_secs(1)))
         }
         Step::Finish { kept, left } => {
@@ -121,6 +139,21 @@ async fn remove(mesh: &MeshOperator, cx: &Context, world: &World) -> Result<Acti
             Ok(Action::await_change())
         }
     }
+}
+
+/// Reports the one condition of a removal.
+async fn tell(
+    mesh: &MeshOperator,
+    cx: &Context,
+    world: &World,
+    found: Finding,
+) -> Result<(), Error> {
+    let found = [found];
+    let status = status::compose(mesh, None, &found, world);
+    if status::publish(&cx.kube, mesh, &status).await? {
+        cx.tell_changes(mesh, &found).await;
+    }
+    Ok(())
 }
 
 /// Names what stays.

@@ -1,4 +1,5 @@
-//! The end of a mesh, in order: refused while pods need it, then the webhook, then everything else.
+//! The end of a mesh, in order: refused while pods need it, or sidecars taken out; then the webhook,
+//! then everything else.
 //!
 //! Definitions of kinds stay, because users' objects hang on them; so does the certificate
 //! authority, which the next installation adopts.
@@ -6,7 +7,7 @@
 use crate::ca;
 use crate::object::Key;
 use crate::plan::everything;
-use crate::world::World;
+use crate::world::{PodName, World};
 use kube::ResourceExt;
 use kube::core::ApiResource;
 use std::time::Duration;
@@ -22,6 +23,10 @@ pub const FINALIZER: &str = "weft.mesh/operator";
 pub enum Step {
     /// Nothing: pods of these namespaces have sidecars, with counts.
     Refuse(Vec<(String, usize)>),
+    /// Nothing: these refuse plaintext, so pods without sidecars could not be called.
+    Strict(Vec<String>),
+    /// Takes the sidecars out of these.
+    Uninject(Vec<PodName>),
     /// Deletes these, and looks again.
     Delete(Vec<(ApiResource, Key)>),
     /// Lets the MeshOperator go. `left` is what could not be removed in time.
@@ -41,15 +46,24 @@ pub fn next(mesh: &MeshOperator, world: &World, secrets: &ApiResource) -> Step {
             left: Vec::new(),
         }; // it was never brought
     }
-    if blocked(mesh, world) {
-        return Step::Refuse(world.users.clone().into_iter().collect());
-    }
     let all = everything(world);
     let webhooks: Vec<_> = all
         .iter()
         .filter(|(_, key)| key.kind == "MutatingWebhookConfiguration")
         .cloned()
         .collect();
+    match held_by(mesh, world) {
+        Some(UninstallPolicy::BlockIfInUse) => {
+            return Step::Refuse(world.users.clone().into_iter().collect());
+        }
+        Some(UninstallPolicy::Uninject) if !world.strict.is_empty() => {
+            return Step::Strict(world.strict.clone());
+        }
+        Some(UninstallPolicy::Uninject) if webhooks.is_empty() => {
+            return Step::Uninject(world.injected.clone());
+        }
+        Some(UninstallPolicy::Uninject | UninstallPolicy::Force) | None => {}
+    }
     if !webhooks.is_empty() {
         return Step::Delete(webhooks);
     }
@@ -78,22 +92,28 @@ pub fn next(mesh: &MeshOperator, world: &World, secrets: &ApiResource) -> Step {
     Step::Delete(rest)
 }
 
-fn blocked(mesh: &MeshOperator, world: &World) -> bool {
-    let policy = mesh
-        .spec
-        .uninstall
-        .as_ref()
-        .and_then(|uninstall| uninstall.policy);
+/// The policy by which pods with sidecars hold the removal up, if they do.
+fn held_by(mesh: &MeshOperator, world: &World) -> Option<UninstallPolicy> {
     let forced = mesh
         .annotations()
         .get(FORCE)
         .is_some_and(|value| value == "true");
-    let patient = match policy.unwrap_or_default() {
-        // Sidecars are not taken out by the operator yet: it waits until the user has done so.
-        UninstallPolicy::BlockIfInUse | UninstallPolicy::Uninject => true,
-        UninstallPolicy::Force => false,
-    };
-    patient && !forced && !world.users.is_empty()
+    match policy(mesh) {
+        UninstallPolicy::Force => None,
+        UninstallPolicy::BlockIfInUse | UninstallPolicy::Uninject
+            if forced || world.users.is_empty() =>
+        {
+            None
+        }
+        patient @ (UninstallPolicy::BlockIfInUse | UninstallPolicy::Uninject) => Some(patient),
+    }
+}
+
+/// What `mesh` says about pods that still have sidecars.
+pub fn policy(mesh: &MeshOperator) -> UninstallPolicy {
+    let uninstall = mesh.spec.uninstall.as_ref();
+    let policy = uninstall.and_then(|uninstall| uninstall.policy);
+    policy.unwrap_or_default()
 }
 
 /// Secrets that go with the mesh.

@@ -191,6 +191,10 @@ fn injection(plan: &Plan, world: &World) -> InjectionStatus {
     let mesh = &plan.resolved.mesh;
     let held = world.secrets.get(ca::WEBHOOK);
     InjectionStatus {
+        outage_since: plan.fuse.outage.map(stamp),
+        admitted_since: plan.fuse.window.map(|window| stamp(window.from)),
+        admitted_until: plan.fuse.window.and_then(|window| window.until.map(stamp)),
+        missed: plan.fuse.window.map(|_| count(world.missed.len())),
         effective_failure_policy: Some(mesh.webhook.failure_policy.as_str().to_owned()),
         ready_endpoints: Some(world.progress(&mesh.namespace, INJECTOR).available()),
         cert_not_after: held.and_then(ca::webhook_not_after).map(stamp),

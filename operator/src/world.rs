@@ -2,9 +2,11 @@
 
 use crate::ca::Texts;
 use crate::object::Key;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DynamicObject;
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt;
 use time::OffsetDateTime;
 
 /// What `inspect` found.
@@ -24,10 +26,57 @@ pub struct World {
     pub proxies: BTreeMap<String, usize>,
     /// Injected pods by namespace.
     pub users: BTreeMap<String, usize>,
+    /// Injected pods, whatever their revision.
+    pub injected: Vec<PodName>,
+    /// Pods that started without a sidecar while no injector answered.
+    pub missed: Vec<PodName>,
+    /// What refuses plaintext, as the user knows it; looked at only for a removal that takes
+    /// sidecars out.
+    pub strict: Vec<String>,
     /// Why pods of the mesh's own programs do not start.
     pub troubles: Vec<Trouble>,
     /// A MeshOperator that was there first.
     pub rival: Option<String>,
+}
+
+/// One pod, for eviction.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct PodName {
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Which of all pods that ever had the name.
+    pub uid: String,
+    /// Whether somebody puts another in its place. A Job would count it as failed, so it does not.
+    pub replaced: bool,
+}
+
+impl PodName {
+    /// The pod with `metadata`.
+    pub fn of(metadata: &ObjectMeta) -> Self {
+        const REPLACING: [&str; 4] = [
+            "ReplicaSet",
+            "StatefulSet",
+            "DaemonSet",
+            "ReplicationController",
+        ];
+        let mut owners = metadata.owner_references.iter().flatten();
+        Self {
+            namespace: metadata.namespace.clone().unwrap_or_default(),
+            name: metadata.name.clone().unwrap_or_default(),
+            uid: metadata.uid.clone().unwrap_or_default(),
+            replaced: owners.any(|owner| {
+                owner.controller == Some(true) && REPLACING.contains(&owner.kind.as_str())
+            }),
+        }
+    }
+}
+
+impl fmt::Display for PodName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
 }
 
 /// State of a namespace.

@@ -24,7 +24,21 @@ pub(super) fn fields(spec: &Value) -> Vec<String> {
         };
         asked.then(|| path.to_owned())
     });
-    from_table.chain(other_components(spec)).collect()
+    let updates = update_fields(spec);
+    from_table
+        .chain(other_components(spec))
+        .chain(updates)
+        .collect()
+}
+
+/// How proxies get a new version: only the pace of evictions is used yet.
+fn update_fields(spec: &Value) -> Vec<String> {
+    let update = read(spec, "dataPlane.update").and_then(Value::as_object);
+    let fields = update.into_iter().flat_map(|update| update.keys());
+    fields
+        .filter(|name| *name != "maxPodsPerMinute")
+        .map(|name| format!("dataPlane.update.{name}"))
+        .collect()
 }
 
 fn table() -> Vec<(&'static str, Asks)> {
@@ -48,10 +62,7 @@ fn table() -> Vec<(&'static str, Asks)> {
         ("components.injector.k8s.overlays", Always),
         ("components.pilot.k8s.hpaSpec", Always),
         ("components.pilot.k8s.overlays", Always),
-        ("dataPlane", Always),
         ("injection.mechanism", Unless(json!("Webhook"))),
-        ("injection.onOutage", Unless(json!("Block"))),
-        ("injection.outageThreshold", Always),
         ("management", Unless(json!("Managed"))),
         ("meshConfig.accessLog.sampling", Unless(json!(100))),
         ("meshConfig.discoverySelectors", Always),
@@ -63,7 +74,6 @@ fn table() -> Vec<(&'static str, Asks)> {
         ),
         ("proxy.statusPort", Unless(json!(15021))),
         ("uninstall.keepCRDs", Unless(json!(true))),
-        ("uninstall.policy", Unless(json!("BlockIfInUse"))),
         ("updateStrategy", Always),
         ("values.pilot.traceSampling", Always),
         ("webhookCertificate.provider", Unless(json!("SelfManaged"))),

@@ -42,7 +42,7 @@ pub struct DataPlaneUpdate {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::count_or_percent")]
     pub max_unavailable: Option<IntOrString>,
-    /// 60 if absent.
+    /// Pods that the operator evicts in a minute, for whatever reason; 60 if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 10000))]
     pub max_pods_per_minute: Option<i32>,

@@ -51,7 +51,7 @@ pub struct Injection {
     /// What the API server does with a pod while no injector answers; `Fail` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failure_policy: Option<FailurePolicy>,
-    /// What the operator does about such an outage.
+    /// What the operator does about such an outage; `AllowAndReinject` if absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_outage: Option<OnOutage>,
     /// When it does so; 20s if absent.

@@ -135,6 +135,18 @@ pub struct InjectionStatus {
     /// What the API server does with a pod while no injector answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub effective_failure_policy: Option<String>,
+    /// Since when no injector answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub outage_since: Option<Time>,
+    /// Since when pods may have started without a sidecar; until all of them are replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admitted_since: Option<Time>,
+    /// The end of that time; absent while it lasts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admitted_until: Option<Time>,
+    /// Pods of that time that still have no sidecar.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub missed: Option<i64>,
     /// Injectors that are ready.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_endpoints: Option<i64>,
