@@ -87,12 +87,37 @@ impl Namespace {
         Ok(app)
     }
 
+    /// Starts one application in several versions, a Deployment `name-version` for each, and waits until each is ready.
+    ///
+    /// # Errors
+    /// Says why one is not ready.
+    pub async fn versions(&self, name: &str, versions: &[&'static str]) -> Result<App> {
+        for object in [account(name), service(name)] {
+            self.apply(&object.to_string()).await?;
+        }
+        for version in versions {
+            let settings = AppSettings::default();
+            let object = deployment(name, Some(version), &settings);
+            self.apply(&object.to_string()).await?;
+        }
+        let app = App {
+            namespace: self.clone(),
+            name: name.to_owned(),
+        };
+        app.ready(versions.len()).await?;
+        Ok(app)
+    }
+
     /// Starts one application.
     ///
     /// # Errors
     /// When the API server refuses it.
     pub async fn start_app(&self, name: &str, settings: &AppSettings) -> Result<App> {
-        for object in [account(name), service(name), deployment(name, settings)] {
+        for object in [
+            account(name),
+            service(name),
+            deployment(name, None, settings),
+        ] {
             self.apply(&object.to_string()).await?;
         }
         Ok(App {
@@ -158,6 +183,31 @@ impl App {
         Ok(())
     }
 
+    /// Deletes all of it, where the namespace stays.
+    ///
+    /// # Errors
+    /// The API server's words.
+    pub async fn remove(&self) -> Result<()> {
+        for kind in [
+            ("v1", "Service"),
+            ("v1", "ServiceAccount"),
+            ("apps/v1", "Deployment"),
+        ] {
+            let object =
+                json!({"apiVersion": kind.0, "kind": kind.1, "metadata": {"name": self.name}});
+            let cluster = &self.namespace.cluster;
+            cluster
+                .delete(&self.namespace.name, &object.to_string())
+                .await?;
+        }
+        eventually(seconds(60), || async {
+            let pods = self.pods().await?;
+            ensure!(pods.is_empty(), "{} is still there", self.name);
+            Ok(())
+        })
+        .await
+    }
+
     /// Its address for others.
     pub fn url(&self) -> String {
         format!("http://{}.{}/", self.name, self.namespace.name)
@@ -171,15 +221,12 @@ impl App {
         self.call_with(&server.url(), &[]).await
     }
 
-    /// Calls an address once, with headers as `name: value`.
+    /// Calls an address once, with further words for `weft-echo call`, such as `--header`, `name: value`.
     ///
     /// # Errors
     /// When the client cannot be run; that no answer came is in the answer.
-    pub async fn call_with(&self, url: &str, headers: &[&str]) -> Result<Answer> {
-        let mut words = vec!["/weft-echo", "call", url];
-        for header in headers {
-            words.extend(["--header", header]);
-        }
+    pub async fn call_with(&self, url: &str, words: &[&str]) -> Result<Answer> {
+        let words = [&["/weft-echo", "call", url], words].concat();
         let pod = self.pod().await?;
         let output = exec(
             &self.namespace.cluster,
@@ -258,8 +305,13 @@ fn service(name: &str) -> Value {
     })
 }
 
-fn deployment(name: &str, settings: &AppSettings) -> Value {
-    let mut labels = json!({"app": name});
+fn deployment(app: &str, version: Option<&str>, settings: &AppSettings) -> Value {
+    let name = version.map_or_else(|| app.to_owned(), |version| format!("{app}-{version}"));
+    let selector = version.map_or_else(
+        || json!({"app": app}),
+        |version| json!({"app": app, "version": version}),
+    );
+    let mut labels = selector.clone();
     for (key, value) in &settings.labels {
         labels[*key] = json!(value);
     }
@@ -269,15 +321,15 @@ fn deployment(name: &str, settings: &AppSettings) -> Value {
         .map(|(key, value)| ((*key).to_owned(), json!(value)))
         .collect::<serde_json::Map<_, _>>()
         .into();
-    let selector = settings
+    let nodes = settings
         .node
         .map_or_else(|| json!({}), |node| json!({"kubernetes.io/hostname": node}));
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},
-        "spec": {"selector": {"matchLabels": {"app": name}}, "template": {
+        "spec": {"selector": {"matchLabels": selector}, "template": {
             "metadata": {"labels": labels, "annotations": annotations},
             "spec": {
-                "serviceAccountName": name, "nodeSelector": selector, "terminationGracePeriodSeconds": 20,
+                "serviceAccountName": app, "nodeSelector": nodes, "terminationGracePeriodSeconds": 20,
                 "containers": [
                     {"name": "app", "image": "localhost/weft-echo:dev", "imagePullPolicy": "IfNotPresent",
                      "args": ["serve", "http"], "ports": [{"name": "http", "containerPort": 8080}],

@@ -39,6 +39,19 @@ pub struct Report {
     pub hosts: BTreeMap<String, u64>,
     /// When it first did, in milliseconds of the Unix epoch.
     pub first: BTreeMap<String, u64>,
+    /// Good answers that took that many whole seconds.
+    pub seconds: BTreeMap<u64, u64>,
+}
+
+impl Report {
+    /// How many answers came from pods whose names begin so.
+    pub fn answered_by(&self, start: &str) -> u64 {
+        self.hosts
+            .iter()
+            .filter(|(host, _)| host.starts_with(start))
+            .map(|(_, count)| count)
+            .sum()
+    }
 }
 
 impl fmt::Display for Report {

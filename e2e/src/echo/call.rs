@@ -71,10 +71,26 @@ pub(crate) async fn send(client: &HttpClient, request: Request<Empty<Bytes>>) ->
         .unwrap_or_else(|_| Err(anyhow!("no answer within {LIMIT:?}")))
 }
 
+/// What to send.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Asked {
+    url: String,
+    #[arg(long, default_value = "GET")]
+    method: String,
+    /// A header, as `name: value`.
+    #[arg(long = "header")]
+    headers: Vec<String>,
+    /// End badly unless the answer is 200.
+    #[arg(long)]
+    must_succeed: bool,
+}
+
 /// Sends one request and prints `{"status", "body"}` or `{"error"}`.
-pub(crate) async fn once(url: &str, headers: &[String], must_succeed: bool) -> Result<()> {
-    let mut request = Request::get(url);
-    for header in headers {
+pub(crate) async fn once(asked: &Asked) -> Result<()> {
+    let mut request = Request::builder()
+        .method(asked.method.as_str())
+        .uri(&asked.url);
+    for header in &asked.headers {
         let (name, value) = header
             .split_once(':')
             .context("a header is `name: value`")?;
@@ -89,7 +105,7 @@ pub(crate) async fn once(url: &str, headers: &[String], must_succeed: bool) -> R
         Err(fault) => json!({"error": format!("{fault:#}")}),
     };
     println!("{printed}");
-    ensure!(good || !must_succeed, "no good answer");
+    ensure!(good || !asked.must_succeed, "no good answer");
     Ok(())
 }
 

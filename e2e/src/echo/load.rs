@@ -1,7 +1,7 @@
 //! Requests at a steady rate: half of them on kept connections, half on new ones.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use http::Request;
@@ -24,6 +24,8 @@ struct Report {
     hosts: BTreeMap<String, u64>,
     /// When it first did, in milliseconds of the Unix epoch.
     first: BTreeMap<String, u128>,
+    /// Good answers that took that many whole seconds.
+    seconds: BTreeMap<u64, u64>,
 }
 
 /// How long it sends at least, whenever it is told to terminate: less would prove nothing.
@@ -55,8 +57,12 @@ pub(crate) async fn run(url: &str, rate: u32) -> Result<()> {
     Ok(())
 }
 
-/// The name of the server that answered, or what went wrong.
-async fn one(client: HttpClient, url: String, connection: &'static str) -> Result<String, String> {
+/// The name of the server that answered and how long that took, or what went wrong.
+type Outcome = Result<(String, Duration), String>;
+
+/// Sends one request.
+async fn one(client: HttpClient, url: String, connection: &'static str) -> Outcome {
+    let began = Instant::now();
     let fault = |what: String| format!("{connection} connection: {what}");
     let request = Request::get(url)
         .body(Empty::new())
@@ -72,7 +78,8 @@ async fn one(client: HttpClient, url: String, connection: &'static str) -> Resul
         )));
     }
     let seen: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
-    Ok(seen["host"].as_str().unwrap_or_default().to_owned())
+    let host = seen["host"].as_str().unwrap_or_default().to_owned();
+    Ok((host, began.elapsed()))
 }
 
 fn milliseconds() -> u128 {
@@ -82,9 +89,10 @@ fn milliseconds() -> u128 {
 }
 
 impl Report {
-    fn note(&mut self, outcome: Result<String, String>) {
+    fn note(&mut self, outcome: Outcome) {
         match outcome {
-            Ok(host) => {
+            Ok((host, took)) => {
+                *self.seconds.entry(took.as_secs()).or_default() += 1;
                 *self.hosts.entry(host.clone()).or_default() += 1;
                 self.first.entry(host).or_insert_with(milliseconds);
             }

@@ -18,15 +18,7 @@ enum Role {
     #[command(subcommand)]
     Serve(Server),
     /// Send one request and print its answer as JSON.
-    Call {
-        url: String,
-        /// A header, as `name: value`.
-        #[arg(long = "header")]
-        headers: Vec<String>,
-        /// End badly unless the answer is 200.
-        #[arg(long)]
-        must_succeed: bool,
-    },
+    Call(call::Asked),
     /// Open a TCP connection and print the first line that comes.
     Banner { address: String },
     /// Terminate the `load` of this container.
@@ -59,11 +51,7 @@ async fn main() -> Result<()> {
     match Role::parse() {
         Role::Serve(Server::Http { address }) => serve::http(address).await,
         Role::Serve(Server::Tcp { address }) => serve::banner(address).await,
-        Role::Call {
-            url,
-            headers,
-            must_succeed,
-        } => call::once(&url, &headers, must_succeed).await,
+        Role::Call(asked) => call::once(&asked).await,
         Role::Banner { address } => call::banner(&address).await,
         Role::Stop => load::stop(),
         Role::Load { url, rate } => load::run(&url, rate).await,

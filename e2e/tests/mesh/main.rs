@@ -10,3 +10,4 @@ mod meshoperator;
 mod mtls;
 mod outage;
 mod rotation;
+mod seed;

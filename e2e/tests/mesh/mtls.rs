@@ -100,7 +100,9 @@ async fn packets_between_nodes_are_tls_only() -> Result<()> {
 
     // The capture does see what is in the clear.
     let capture = Capture::start()?;
-    let answer = stranger.call_with(&server.url(), &[SECRET]).await?;
+    let answer = stranger
+        .call_with(&server.url(), &["--header", SECRET])
+        .await?;
     ensure!(answer.status == Some(200), "{answer:?}");
     ensure!(
         contains(&capture.stop()?, "swordfish"),
@@ -108,7 +110,9 @@ async fn packets_between_nodes_are_tls_only() -> Result<()> {
     );
 
     let capture = Capture::start()?;
-    let answer = client.call_with(&server.url(), &[SECRET]).await?;
+    let answer = client
+        .call_with(&server.url(), &["--header", SECRET])
+        .await?;
     ensure!(answer.status == Some(200), "{answer:?}");
     let frames = capture.stop()?;
     ensure!(
