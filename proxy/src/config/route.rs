@@ -17,6 +17,8 @@ pub struct RouteTable {
     pub ignore_port_in_host: bool,
     /// Header changes for all.
     pub headers: HeaderChanges,
+    /// Filter settings by filter name, for virtual hosts and routes without their own.
+    pub overrides: BTreeMap<Arc<str>, HttpFilterOverride>,
 }
 
 /// Envoy `VirtualHost`.
@@ -157,6 +159,10 @@ pub struct Forward {
     pub regex_rewrite: Option<RegexRewrite>,
     /// New `host`.
     pub host_rewrite: Option<Arc<str>>,
+    /// Keep a replaced `host` in `x-forwarded-host`.
+    pub keep_host: bool,
+    /// Answer when the cluster does not exist; `None` is 503.
+    pub no_cluster_status: Option<u16>,
     /// Time for the whole response; `None` is no limit (Envoy's 15 s default is applied by decode).
     pub timeout: Option<Duration>,
     /// Envoy route `idle_timeout`, overrides the manager's.
@@ -167,8 +173,8 @@ pub struct Forward {
     pub retry: Option<Retry>,
     /// Shadow traffic.
     pub mirrors: Vec<Mirror>,
-    /// What ring hash and maglev hash, first that yields a value unless terminal.
-    pub hash: Vec<HashPolicy>,
+    /// What ring hash and maglev go by: all that yield a value, up to the first terminal one.
+    pub hash: Vec<HashKey>,
     /// Envoy `upgrade_configs` of the route that differ from the manager's.
     pub upgrades: BTreeMap<Arc<str>, bool>,
 }
@@ -235,8 +241,11 @@ pub struct Retry {
     pub base_interval: Duration,
     /// Ceiling of the back-off, default 10 × base.
     pub max_interval: Duration,
-    /// How often another host is chosen when one was tried already.
+    /// How often another host is chosen when one was tried already, default 1.
     pub host_selection_attempts: u32,
+    /// Leave the priorities that were tried after each so many tries (Envoy
+    /// `previous_priorities`).
+    pub leave_priorities_after: Option<u32>,
     /// Avoid hosts that were tried.
     pub avoid_previous_hosts: bool,
 }
@@ -287,6 +296,15 @@ pub struct Mirror {
     pub host_suffix: bool,
 }
 
+/// One of the things that are hashed together.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HashKey {
+    /// What.
+    pub policy: HashPolicy,
+    /// Nothing that follows is hashed if this yields a value.
+    pub terminal: bool,
+}
+
 /// Envoy `HashPolicy`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum HashPolicy {
@@ -298,7 +316,7 @@ pub enum HashPolicy {
         name: Arc<str>,
         /// Path attribute.
         path: Arc<str>,
-        /// Lifetime of a generated one; `None` never generates.
+        /// Lifetime of a generated one, zero for a session; `None` never generates.
         ttl: Option<Duration>,
     },
     /// The peer's address.

@@ -1,11 +1,11 @@
 //! What a route does with a request.
 
-use super::fault::each;
+use super::fault::{each, unsupported};
 use super::header::{changes, lists};
-use super::value::{duration, flag, number, pattern, per_million, port, status, text};
-use super::{At, Fault, Outcome};
+use super::value::{duration, flag, limit, number, pattern, per_million, port, status, text};
+use super::{At, Fault, Outcome, retry};
 use crate::config::{
-    Action, Forward, HashPolicy, Mirror, Redirect, RegexRewrite, Retry, RetryOn, WeightedCluster,
+    Action, Forward, HashKey, HashPolicy, Mirror, Redirect, RegexRewrite, WeightedCluster,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,13 +14,18 @@ use weft_proto::pb::envoy::r#type::matcher::v3::RegexMatchAndSubstitute;
 
 /// Envoy's default of a route's `timeout`.
 const TIMEOUT: Duration = Duration::from_secs(15);
-/// Envoy's default of `retry_back_off.base_interval`.
-const BACK_OFF: Duration = Duration::from_millis(25);
 
-pub(super) fn action(from: &pb::Route, retry: Option<&pb::RetryPolicy>) -> Outcome<Action> {
+/// What routes without settings of their own get from their virtual host and table.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Inherited<'a> {
+    pub(super) retry: Option<&'a pb::RetryPolicy>,
+    pub(super) mirrors: &'a [pb::route_action::RequestMirrorPolicy],
+}
+
+pub(super) fn action(from: &pb::Route, inherited: Inherited<'_>) -> Outcome<Action> {
     match &from.action {
         Some(pb::route::Action::Route(route)) => {
-            let forward = forward(route, retry).at("route")?;
+            let forward = forward(route, inherited).at("route")?;
             Ok(Action::Forward(Arc::new(forward)))
         }
         Some(pb::route::Action::Redirect(redirect)) => Ok(Action::Redirect(Arc::new(
@@ -42,7 +47,12 @@ pub(super) fn action(from: &pb::Route, retry: Option<&pb::RetryPolicy>) -> Outco
     }
 }
 
-fn forward(from: &pb::RouteAction, retry: Option<&pb::RetryPolicy>) -> Outcome<Forward> {
+fn forward(from: &pb::RouteAction, inherited: Inherited<'_>) -> Outcome<Forward> {
+    refuse(from)?;
+    let mirrors = match from.request_mirror_policies.as_slice() {
+        [] => inherited.mirrors,
+        own => own,
+    };
     let stream = from.max_stream_duration.as_ref();
     let whole = duration("timeout", from.timeout.as_ref())?.unwrap_or(TIMEOUT);
     let grpc = stream.and_then(|limits| limits.grpc_timeout_header_max.as_ref());
@@ -55,24 +65,66 @@ fn forward(from: &pb::RouteAction, retry: Option<&pb::RetryPolicy>) -> Outcome<F
         prefix_rewrite: text(&from.prefix_rewrite),
         regex_rewrite: from.regex_rewrite.as_ref().map(rewrite).transpose()?,
         host_rewrite: host(from)?,
+        keep_host: from.append_x_forwarded_host,
+        no_cluster_status: no_cluster(from),
         timeout: Some(whole).filter(|limit| !limit.is_zero()),
         idle_timeout: duration("idle_timeout", from.idle_timeout.as_ref())?,
         max_grpc_timeout: duration("max_grpc_timeout", from.max_grpc_timeout.as_ref().or(grpc))?,
         retry: from
             .retry_policy
             .as_ref()
-            .or(retry)
-            .map(retried)
+            .or(inherited.retry)
+            .map(retry::policy)
             .transpose()
             .at("retry_policy")?,
-        mirrors: each(
-            "request_mirror_policies",
-            &from.request_mirror_policies,
-            mirror,
-        )?,
+        mirrors: each("request_mirror_policies", mirrors, mirror)?,
         hash: each("hash_policy", &from.hash_policy, hash)?,
         upgrades: upgrades.collect(),
     })
+}
+
+/// Fields that would change what is done with a request, and that we do not obey.
+fn refuse(from: &pb::RouteAction) -> Outcome<()> {
+    let stream = from.max_stream_duration.unwrap_or_default();
+    unsupported(&[
+        ("metadata_match", from.metadata_match.is_some()),
+        ("path_rewrite_policy", from.path_rewrite_policy.is_some()),
+        ("path_rewrite", !from.path_rewrite.is_empty()),
+        ("flush_timeout", from.flush_timeout.is_some()),
+        (
+            "retry_policy_typed_config",
+            from.retry_policy_typed_config.is_some(),
+        ),
+        ("priority", from.priority != 0),
+        ("cors", from.cors.is_some()),
+        ("grpc_timeout_offset", from.grpc_timeout_offset.is_some()),
+        (
+            "internal_redirect_policy",
+            from.internal_redirect_policy.is_some(),
+        ),
+        (
+            "internal_redirect_action",
+            from.internal_redirect_action != 0,
+        ),
+        ("hedge_policy", from.hedge_policy.is_some()),
+        (
+            "max_stream_duration.max_stream_duration",
+            limit("max_stream_duration", stream.max_stream_duration.as_ref())?.is_some(),
+        ),
+        (
+            "max_stream_duration.grpc_timeout_header_offset",
+            stream.grpc_timeout_header_offset.is_some(),
+        ),
+    ])
+}
+
+fn no_cluster(from: &pb::RouteAction) -> Option<u16> {
+    use pb::route_action::ClusterNotFoundResponseCode as Code;
+    match from.cluster_not_found_response_code() {
+        Code::ServiceUnavailable => None,
+        Code::NotFound => Some(404),
+        Code::InternalServerError => Some(500),
+    }
 }
 
 fn clusters(from: &pb::RouteAction) -> Outcome<Vec<WeightedCluster>> {
@@ -94,6 +146,14 @@ fn clusters(from: &pb::RouteAction) -> Outcome<Vec<WeightedCluster>> {
 
 fn weighted(from: &pb::weighted_cluster::ClusterWeight) -> Outcome<WeightedCluster> {
     use pb::weighted_cluster::cluster_weight::HostRewriteSpecifier as Is;
+    unsupported(&[
+        ("cluster_header", !from.cluster_header.is_empty()),
+        ("metadata_match", from.metadata_match.is_some()),
+        (
+            "typed_per_filter_config",
+            !from.typed_per_filter_config.is_empty(),
+        ),
+    ])?;
     let host_rewrite = match &from.host_rewrite_specifier {
         Some(Is::HostRewriteLiteral(host)) => text(host),
         None => None,
@@ -142,6 +202,17 @@ fn rewrite(from: &RegexMatchAndSubstitute) -> Outcome<RegexRewrite> {
 }
 
 fn mirror(from: &pb::route_action::RequestMirrorPolicy) -> Outcome<Mirror> {
+    unsupported(&[
+        ("cluster_header", !from.cluster_header.is_empty()),
+        (
+            "request_headers_mutations",
+            !from.request_headers_mutations.is_empty(),
+        ),
+        (
+            "host_rewrite_literal",
+            !from.host_rewrite_literal.is_empty(),
+        ),
+    ])?;
     let share = from.runtime_fraction.as_ref();
     let share = share.and_then(|share| share.default_value.as_ref());
     Ok(Mirror {
@@ -151,71 +222,33 @@ fn mirror(from: &pb::route_action::RequestMirrorPolicy) -> Outcome<Mirror> {
     })
 }
 
-fn hash(from: &pb::route_action::HashPolicy) -> Outcome<HashPolicy> {
+fn hash(from: &pb::route_action::HashPolicy) -> Outcome<HashKey> {
+    Ok(HashKey {
+        policy: hashed(from)?,
+        terminal: from.terminal,
+    })
+}
+
+fn hashed(from: &pb::route_action::HashPolicy) -> Outcome<HashPolicy> {
     use pb::route_action::hash_policy::PolicySpecifier as Is;
     match &from.policy_specifier {
         Some(Is::Header(header)) => {
+            unsupported(&[("header.regex_rewrite", header.regex_rewrite.is_some())])?;
             let name = header.header_name.to_ascii_lowercase();
             Ok(HashPolicy::Header(name.into()))
         }
-        Some(Is::Cookie(cookie)) => Ok(HashPolicy::Cookie {
-            name: cookie.name.as_str().into(),
-            path: cookie.path.as_str().into(),
-            ttl: duration("ttl", cookie.ttl.as_ref())?,
-        }),
+        Some(Is::Cookie(cookie)) => {
+            unsupported(&[("cookie.attributes", !cookie.attributes.is_empty())])?;
+            Ok(HashPolicy::Cookie {
+                name: cookie.name.as_str().into(),
+                path: cookie.path.as_str().into(),
+                ttl: duration("ttl", cookie.ttl.as_ref())?,
+            })
+        }
         Some(Is::ConnectionProperties(_)) => Ok(HashPolicy::SourceIp),
         Some(Is::QueryParameter(query)) => Ok(HashPolicy::Query(query.name.as_str().into())),
         Some(Is::FilterState(_)) | None => Err(Fault::new("this hash policy is not supported")),
     }
-}
-
-fn retried(from: &pb::RetryPolicy) -> Outcome<Retry> {
-    let back_off = from.retry_back_off.unwrap_or_default();
-    let base = duration("base_interval", back_off.base_interval.as_ref())?.unwrap_or(BACK_OFF);
-    let longest = duration("max_interval", back_off.max_interval.as_ref())?;
-    let per_try = duration("per_try_timeout", from.per_try_timeout.as_ref())?;
-    let previous = |predicate: &pb::retry_policy::RetryHostPredicate| {
-        predicate.name == "envoy.retry_host_predicates.previous_hosts"
-    };
-    Ok(Retry {
-        on: conditions(&from.retry_on),
-        attempts: number(from.num_retries.as_ref(), 1),
-        per_try_timeout: per_try.filter(|limit| !limit.is_zero()),
-        status_codes: each(
-            "retriable_status_codes",
-            &from.retriable_status_codes,
-            |code| status(*code),
-        )?,
-        base_interval: base,
-        max_interval: longest.unwrap_or(base * 10),
-        host_selection_attempts: u32::try_from(from.host_selection_retry_max_attempts.max(1))
-            .unwrap_or(u32::MAX),
-        avoid_previous_hosts: from.retry_host_predicate.iter().any(previous),
-    })
-}
-
-/// Unknown conditions are passed over, as Envoy does.
-fn conditions(text: &str) -> RetryOn {
-    let mut on = RetryOn::default();
-    for word in text.split(',').map(str::trim) {
-        match word {
-            "5xx" => on.server_error = true,
-            "gateway-error" => on.gateway_error = true,
-            "reset" => on.reset = true,
-            "reset-before-request" => on.reset_before_request = true,
-            "connect-failure" => on.connect_failure = true,
-            "refused-stream" => on.refused_stream = true,
-            "retriable-4xx" => on.retriable_4xx = true,
-            "retriable-status-codes" => on.status_codes = true,
-            "cancelled" => on.grpc_cancelled = true,
-            "deadline-exceeded" => on.grpc_deadline_exceeded = true,
-            "internal" => on.grpc_internal = true,
-            "resource-exhausted" => on.grpc_resource_exhausted = true,
-            "unavailable" => on.grpc_unavailable = true,
-            _ => {}
-        }
-    }
-    on
 }
 
 fn redirected(from: &pb::RedirectAction) -> Outcome<Redirect> {

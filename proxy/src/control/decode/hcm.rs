@@ -1,5 +1,6 @@
 //! The HTTP connection manager.
 
+use super::fault::unsupported;
 use super::value::{duration, flag, limit, number, text, unpack};
 use super::{At, Fault, Outcome, filter, log, route};
 use crate::config::{Codec, EscapedSlashes, ForwardClientCert, Hcm, Routes, Tracing};
@@ -21,6 +22,7 @@ const STREAMS: u32 = 100;
 
 pub(super) fn manager(any: &Any) -> Outcome<Arc<Hcm>> {
     let from: pb::HttpConnectionManager = unpack(any)?;
+    refuse(&from)?;
     let common = from.common_http_protocol_options.unwrap_or_default();
     let idle = duration("idle_timeout", common.idle_timeout.as_ref())?.unwrap_or(IDLE);
     let stream_idle = duration("stream_idle_timeout", from.stream_idle_timeout.as_ref())?;
@@ -58,6 +60,98 @@ pub(super) fn manager(any: &Any) -> Outcome<Arc<Hcm>> {
         upgrades: upgrades(&from),
         tracing: from.tracing.as_ref().map(tracing),
     }))
+}
+
+/// Fields that would change what is done with a request, and that we do not obey. What only tunes
+/// buffers, tracing and logs is passed over.
+fn refuse(from: &pb::HttpConnectionManager) -> Outcome<()> {
+    let common = from.common_http_protocol_options.unwrap_or_default();
+    let http1 = from.http_protocol_options.clone().unwrap_or_default();
+    let http2 = from.http2_protocol_options.clone().unwrap_or_default();
+    let filtered = |upgrade: &inner::UpgradeConfig| !upgrade.filters.is_empty();
+    unsupported(&[
+        (
+            "common_http_protocol_options.max_stream_duration",
+            common.max_stream_duration.is_some(),
+        ),
+        (
+            "common_http_protocol_options.headers_with_underscores_action",
+            common.headers_with_underscores_action != 0,
+        ),
+        (
+            "common_http_protocol_options.max_requests_per_connection",
+            common.max_requests_per_connection.is_some(),
+        ),
+        (
+            "http_protocol_options.default_host_for_http_10",
+            !http1.default_host_for_http_10.is_empty(),
+        ),
+        (
+            "http_protocol_options.header_key_format",
+            http1.header_key_format.is_some(),
+        ),
+        (
+            "http_protocol_options.allow_chunked_length",
+            http1.allow_chunked_length,
+        ),
+        ("http2_protocol_options.allow_connect", http2.allow_connect),
+        (
+            "http2_protocol_options.allow_metadata",
+            http2.allow_metadata,
+        ),
+        (
+            "http2_protocol_options.connection_keepalive",
+            http2.connection_keepalive.is_some(),
+        ),
+        (
+            "upgrade_configs.filters",
+            from.upgrade_configs.iter().any(filtered),
+        ),
+    ])?;
+    refuse_rules(from)
+}
+
+fn refuse_rules(from: &pb::HttpConnectionManager) -> Outcome<()> {
+    unsupported(&[
+        ("add_user_agent", flag(from.add_user_agent.as_ref(), false)),
+        ("xff_num_trusted_hops", from.xff_num_trusted_hops != 0),
+        (
+            "original_ip_detection_extensions",
+            !from.original_ip_detection_extensions.is_empty(),
+        ),
+        (
+            "early_header_mutation_extensions",
+            !from.early_header_mutation_extensions.is_empty(),
+        ),
+        ("skip_xff_append", from.skip_xff_append),
+        ("via", !from.via.is_empty()),
+        (
+            "always_set_request_id_in_response",
+            from.always_set_request_id_in_response,
+        ),
+        (
+            "scheme_header_transformation",
+            from.scheme_header_transformation.is_some(),
+        ),
+        (
+            "forward_client_cert_matcher",
+            from.forward_client_cert_matcher.is_some(),
+        ),
+        (
+            "represent_ipv4_remote_address_as_ipv4_mapped_ipv6",
+            from.represent_ipv4_remote_address_as_ipv4_mapped_ipv6,
+        ),
+        ("local_reply_config", from.local_reply_config.is_some()),
+        ("strip_matching_host_port", from.strip_matching_host_port),
+        ("strip_port_mode", from.strip_port_mode.is_some()),
+        ("strip_trailing_host_dot", from.strip_trailing_host_dot),
+        (
+            "path_normalization_options",
+            from.path_normalization_options.is_some(),
+        ),
+        ("append_x_forwarded_port", from.append_x_forwarded_port),
+        ("forward_proto_config", from.forward_proto_config.is_some()),
+    ])
 }
 
 fn codec(from: &pb::HttpConnectionManager) -> Outcome<Codec> {

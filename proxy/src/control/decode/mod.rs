@@ -22,6 +22,7 @@ mod log;
 mod matching;
 mod network;
 mod rbac;
+mod retry;
 mod route;
 mod tls;
 mod value;

@@ -1,6 +1,7 @@
 //! Route tables, virtual hosts and what a route matches.
 
-use super::fault::each;
+use super::action::Inherited;
+use super::fault::{each, unsupported};
 use super::header::{changes, lists};
 use super::matching::{header, query};
 use super::value::{flag, per_million, texts, unpack, whole};
@@ -8,7 +9,7 @@ use super::{At, Fault, Outcome, action, filter};
 use crate::config::{PathMatch, Route, RouteMatch, RouteTable, VirtualHost};
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use weft_proto::pb::envoy::config::route::v3 as pb;
+use weft_proto::pb::envoy::config::route::v3::{self as pb, route_action::RequestMirrorPolicy};
 use weft_proto::pb::google::protobuf::Any;
 
 /// A route table (RDS).
@@ -20,9 +21,27 @@ pub fn table(any: &Any) -> Outcome<RouteTable> {
 }
 
 pub(super) fn decode(from: &pb::RouteConfiguration) -> Outcome<RouteTable> {
-    if from.vhds.is_some() {
-        return Err(Fault::new("VHDS is not supported"));
-    }
+    unsupported(&[
+        ("vhds", from.vhds.is_some()),
+        (
+            "internal_only_headers",
+            !from.internal_only_headers.is_empty(),
+        ),
+        (
+            "most_specific_header_mutations_wins",
+            from.most_specific_header_mutations_wins,
+        ),
+        (
+            "cluster_specifier_plugins",
+            !from.cluster_specifier_plugins.is_empty(),
+        ),
+        ("vhost_header", !from.vhost_header.is_empty()),
+        (
+            "ignore_path_parameters_in_path_matching",
+            from.ignore_path_parameters_in_path_matching,
+        ),
+        ("route_specifiers", !from.route_specifiers.is_empty()),
+    ])?;
     let mut seen = BTreeSet::new();
     for host in &from.virtual_hosts {
         for domain in &host.domains {
@@ -34,19 +53,28 @@ pub(super) fn decode(from: &pb::RouteConfiguration) -> Outcome<RouteTable> {
     }
     Ok(RouteTable {
         name: from.name.as_str().into(),
-        virtual_hosts: each("virtual_hosts", &from.virtual_hosts, virtual_host)?,
+        virtual_hosts: each("virtual_hosts", &from.virtual_hosts, |host| {
+            virtual_host(host, &from.request_mirror_policies)
+        })?,
+        overrides: filter::overrides(&from.typed_per_filter_config)?,
         ignore_port_in_host: from.ignore_port_in_host_matching,
         headers: changes(&lists!(from))?,
     })
 }
 
-fn virtual_host(from: &pb::VirtualHost) -> Outcome<Arc<VirtualHost>> {
-    if from.matcher.is_some() {
-        return Err(Fault::new("route matcher trees are not supported"));
-    }
-    let routes = each("routes", &from.routes, |each| {
-        route(each, from.retry_policy.as_ref())
-    })?;
+fn virtual_host(
+    from: &pb::VirtualHost,
+    mirrors: &[RequestMirrorPolicy],
+) -> Outcome<Arc<VirtualHost>> {
+    refuse(from)?;
+    let inherited = Inherited {
+        retry: from.retry_policy.as_ref(),
+        mirrors: match from.request_mirror_policies.as_slice() {
+            [] => mirrors,
+            own => own,
+        },
+    };
+    let routes = each("routes", &from.routes, |each| route(each, inherited))?;
     Ok(Arc::new(VirtualHost {
         name: from.name.as_str().into(),
         domains: texts(&from.domains),
@@ -58,13 +86,56 @@ fn virtual_host(from: &pb::VirtualHost) -> Outcome<Arc<VirtualHost>> {
     }))
 }
 
-fn route(from: &pb::Route, retry: Option<&pb::RetryPolicy>) -> Outcome<Arc<Route>> {
+/// Fields that would change what is done with a request, and that we do not obey.
+fn refuse(from: &pb::VirtualHost) -> Outcome<()> {
+    use pb::virtual_host::TlsRequirementType::ExternalOnly;
+    unsupported(&[
+        ("matcher", from.matcher.is_some()),
+        ("require_tls", from.require_tls() == ExternalOnly),
+        ("cors", from.cors.is_some()),
+        (
+            "include_attempt_count_in_response",
+            from.include_attempt_count_in_response,
+        ),
+        (
+            "retry_policy_typed_config",
+            from.retry_policy_typed_config.is_some(),
+        ),
+        ("hedge_policy", from.hedge_policy.is_some()),
+        (
+            "include_is_timeout_retry_header",
+            from.include_is_timeout_retry_header,
+        ),
+        (
+            "per_request_buffer_limit_bytes",
+            from.per_request_buffer_limit_bytes.is_some(),
+        ),
+        (
+            "request_body_buffer_limit",
+            from.request_body_buffer_limit.is_some(),
+        ),
+        ("route_specifiers", !from.route_specifiers.is_empty()),
+    ])
+}
+
+fn route(from: &pb::Route, inherited: Inherited<'_>) -> Outcome<Arc<Route>> {
+    unsupported(&[
+        (
+            "per_request_buffer_limit_bytes",
+            from.per_request_buffer_limit_bytes.is_some(),
+        ),
+        (
+            "request_body_buffer_limit",
+            from.request_body_buffer_limit.is_some(),
+        ),
+        ("route_specifiers", !from.route_specifiers.is_empty()),
+    ])?;
     let matches = from.r#match.as_ref();
     let matches = matches.ok_or_else(|| Fault::new("a route without a match"))?;
     Ok(Arc::new(Route {
         name: from.name.as_str().into(),
         matches: route_match(matches).at("match")?,
-        action: action::action(from, retry)?,
+        action: action::action(from, inherited)?,
         headers: changes(&lists!(from))?,
         overrides: filter::overrides(&from.typed_per_filter_config)?,
     }))

@@ -1,5 +1,7 @@
 //! Messages in, parts of the configuration out. The oracle is Envoy's API documentation.
 
+mod refused;
+
 use super::{assignment, cluster, listener, table};
 use crate::config::{
     Action, Discovery, HttpFilter, LoadBalancing, PathMatch, Routes, Terminal, TlsIdentity,

@@ -12,9 +12,6 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// Envoy `host_selection_retry_max_attempts` as Istio sets it.
-const OTHER_TRIES: usize = 5;
-
 /// Hosts by address, as they were when the set was made.
 pub(super) type Known = HashMap<SocketAddr, Rc<Host>>;
 
@@ -23,6 +20,7 @@ pub(super) type Known = HashMap<SocketAddr, Rc<Host>>;
 pub(super) struct HostSet {
     pub(super) known: Known,
     priorities: Vec<Priority>,
+    health: Vec<Health>,
     shares: Vec<Share>,
 }
 
@@ -66,25 +64,57 @@ impl HostSet {
             shares: shares(&health, cluster.panic_threshold),
             known,
             priorities,
+            health,
         }
     }
 
     /// Chooses one, avoiding those that were tried.
     pub(super) fn choose(&self, pick: &Pick<'_>, cluster: &Cluster) -> Result<Rc<Host>, NoHost> {
-        let (priority, panic) = self.priority().ok_or_else(|| self.reason())?;
+        let chosen = match self.untried_shares(pick, cluster) {
+            Some(shares) => self.priority(&shares),
+            None => self.priority(&self.shares),
+        };
+        let (priority, panic) = chosen.ok_or_else(|| self.reason())?;
         let group = priority.group(panic).ok_or_else(|| self.reason())?;
         let tried = |host: &Rc<Host>| pick.tried.contains(&host.address());
-        let mut draws = (0..OTHER_TRIES).filter_map(|_| group.next(cluster.lb, pick.hash));
+        let first = group.next(cluster.lb, pick.hash);
+        if !first.is_some_and(tried) {
+            return first.cloned().ok_or_else(|| self.reason());
+        }
+        let mut draws = (0..pick.redraws).filter_map(|_| group.next(cluster.lb, pick.hash));
         let untried = draws
             .find(|host| !tried(host))
-            .or_else(|| group.hosts().find(|h| !tried(h)));
-        let host = untried.or_else(|| group.next(cluster.lb, pick.hash));
-        host.cloned().ok_or_else(|| self.reason())
+            .or_else(|| group.hosts().find(|host| !tried(host)));
+        untried.or(first).cloned().ok_or_else(|| self.reason())
     }
 
-    fn priority(&self) -> Option<(&Priority, bool)> {
+    /// Shares without the priorities of the hosts that were tried up to the last full round; `None`
+    /// if none is to be left, or none would remain.
+    fn untried_shares(&self, pick: &Pick<'_>, cluster: &Cluster) -> Option<Vec<Share>> {
+        let every = pick.leave_priorities_after? as usize;
+        let rounds = pick.tried.len().checked_div(every)?;
+        let tried = &pick.tried[..rounds * every];
+        let holds = |priority: &Priority| {
+            let mut hosts = priority.groups.iter().flat_map(|groups| groups.all.hosts());
+            hosts.any(|host| tried.contains(&host.address()))
+        };
+        let all = self.priorities.iter().zip(&self.health);
+        let left: Vec<_> = all
+            .map(|(priority, health)| {
+                if holds(priority) {
+                    Health::default()
+                } else {
+                    *health
+                }
+            })
+            .collect();
+        let remains = left.iter().any(|health| health.total > 0);
+        (rounds > 0 && remains).then(|| shares(&left, cluster.panic_threshold))
+    }
+
+    fn priority(&self, shares: &[Share]) -> Option<(&Priority, bool)> {
         let mut point = rand::rng().random_range(0..100);
-        for (priority, share) in self.priorities.iter().zip(&self.shares) {
+        for (priority, share) in self.priorities.iter().zip(shares) {
             if point < share.percent {
                 return Some((priority, share.panic));
             }

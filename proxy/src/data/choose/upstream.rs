@@ -41,6 +41,10 @@ pub struct Pick<'a> {
     pub original_dst: Option<SocketAddr>,
     /// Hosts that were tried already and are avoided if another one can be found.
     pub tried: &'a [SocketAddr],
+    /// How often chance may find another one; after that the first that was not tried is taken.
+    pub redraws: u32,
+    /// Leave the priorities of tried hosts after each so many tries.
+    pub leave_priorities_after: Option<u32>,
 }
 
 /// Why no host was chosen; flag `UH` in access logs, status 503.

@@ -133,6 +133,26 @@ fn a_host_that_was_tried_is_avoided_while_there_is_another() {
 }
 
 #[test]
+fn a_retry_leaves_the_priorities_that_were_tried() {
+    let upstream = upstream(&cluster(vec![
+        locality(0, None, &["10.0.0.1:1", "10.0.0.2:1"]),
+        locality(1, None, &["10.0.1.1:1"]),
+    ]));
+    let [one, two, far] = ["10.0.0.1:1", "10.0.0.2:1", "10.0.1.1:1"].map(|at| at.parse().unwrap());
+    let chosen = |tried: &[SocketAddr]| {
+        let pick = Pick {
+            tried,
+            leave_priorities_after: Some(2),
+            ..Pick::default()
+        };
+        upstream.choose(&pick).map(|host| host.address())
+    };
+    assert_eq!(chosen(&[one]), Ok(two));
+    assert_eq!(chosen(&[one, two]), Ok(far));
+    assert!(chosen(&[one, two, far, far]).is_ok()); // all were tried
+}
+
+#[test]
 fn hosts_outlive_changes_that_do_not_concern_their_connections() {
     let before = cluster(vec![locality(0, None, &["10.0.0.1:1", "10.0.0.2:1"])]);
     let first = upstream(&before);

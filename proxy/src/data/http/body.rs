@@ -152,6 +152,11 @@ impl<'a> Body<'a> {
         self.memory
     }
 
+    /// All of it, if it has ended and nothing of it was forgotten.
+    pub fn whole(&self) -> Option<Bytes> {
+        (self.ended && self.keeps()).then(|| Bytes::copy_from_slice(&self.kept))
+    }
+
     /// Begins again; false when something of it has been forgotten.
     pub fn rewind(&mut self) -> bool {
         self.sent_of_kept = 0;

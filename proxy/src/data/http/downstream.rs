@@ -9,6 +9,7 @@ use crate::data::report::HttpStats;
 use crate::data::worker::Worker;
 use std::rc::Rc;
 use std::sync::Arc;
+use tokio::time::{Instant, sleep_until};
 
 /// A client's connection.
 #[derive(Debug)]
@@ -21,6 +22,8 @@ pub struct Downstream {
     pub worker: Rc<Worker>,
     /// `http.<stat_prefix>.*` of this worker.
     pub stats: Arc<HttpStats>,
+    /// When it should end however busy it is.
+    pub expires: Option<Instant>,
     /// The element of `x-forwarded-client-cert` that names its verified peer.
     pub element: Option<Box<str>>,
 }
@@ -36,7 +39,9 @@ impl Downstream {
         let element = peer.map(|peer| headers::element(own, peer).into());
         let stats = worker.report.http(&hcm.stat_prefix);
         stats.cx_total.increment();
+        let expires = hcm.max_connection_duration;
         Self {
+            expires: expires.map(|limit| Instant::now() + limit),
             stats,
             conn,
             hcm,
@@ -72,6 +77,20 @@ impl Downstream {
 
     /// Whether the connection should end after what it is doing.
     pub fn draining(&self) -> bool {
-        self.conn.drain.draining()
+        self.conn.drain.draining() || self.expires.is_some_and(|end| Instant::now() >= end)
+    }
+
+    /// Waits until it should end after what it is doing.
+    pub async fn ending(&self) {
+        let expired = async {
+            match self.expires {
+                Some(end) => sleep_until(end).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = self.conn.drain.begun() => {}
+            () = expired => {}
+        }
     }
 }

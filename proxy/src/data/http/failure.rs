@@ -24,6 +24,13 @@ pub enum Failure {
     Timeout,
     /// No answer to one try in time.
     PerTryTimeout,
+    /// Nothing moved for too long.
+    Idle {
+        /// Whether it was the client that should have sent something.
+        uploading: bool,
+    },
+    /// The client did not send its whole request in time.
+    SlowRequest,
 }
 
 impl Failure {
@@ -37,13 +44,16 @@ impl Failure {
             Self::Broken(Broken::Reset(_) | Broken::Unprocessed) => Flag::UpstreamRemoteReset,
             Self::Broken(Broken::Protocol(_)) => Flag::UpstreamProtocolError,
             Self::Timeout | Self::PerTryTimeout => Flag::UpstreamRequestTimeout,
+            Self::Idle { .. } => Flag::StreamIdleTimeout,
+            Self::SlowRequest => Flag::DurationTimeout,
         }
     }
 
     /// The status that the client gets.
     pub fn status(&self) -> u16 {
         match self {
-            Self::Timeout | Self::PerTryTimeout => 504,
+            Self::Idle { uploading: true } | Self::SlowRequest => 408,
+            Self::Timeout | Self::PerTryTimeout | Self::Idle { uploading: false } => 504,
             Self::Broken(Broken::Protocol(_)) => 502,
             Self::NoHost
             | Self::Overflow
@@ -56,7 +66,11 @@ impl Failure {
     /// Envoy's words for what happened to the stream.
     fn reason(&self) -> &'static str {
         match self {
-            Self::NoHost | Self::Timeout | Self::PerTryTimeout => "local reset",
+            Self::NoHost
+            | Self::Timeout
+            | Self::PerTryTimeout
+            | Self::Idle { .. }
+            | Self::SlowRequest => "local reset",
             Self::Overflow => "overflow",
             Self::Connect(_) => "remote connection failure",
             Self::ConnectTimeout(_) => "connection timeout",
@@ -78,6 +92,8 @@ impl Failure {
         match self {
             Self::NoHost => "no healthy upstream".into(),
             Self::Timeout | Self::PerTryTimeout => "upstream request timeout".into(),
+            Self::Idle { .. } => "stream timeout".into(),
+            Self::SlowRequest => "request timeout".into(),
             Self::Connect(text) | Self::ConnectTimeout(text) => format!(
                 "{intro} {before}: {}, transport failure reason: {text}",
                 self.reason()
@@ -95,6 +111,8 @@ impl Failure {
             Self::NoHost => "no_healthy_upstream".into(),
             Self::Timeout => "response_timeout".into(),
             Self::PerTryTimeout => "upstream_per_try_timeout".into(),
+            Self::Idle { .. } => "stream_idle_timeout".into(),
+            Self::SlowRequest => "request_overall_timeout".into(),
             Self::Overflow | Self::Connect(_) | Self::ConnectTimeout(_) | Self::Broken(_) => {
                 let reason = self.reason().replace(' ', "_");
                 format!("upstream_reset_before_response_started{{{reason}}}").into()
@@ -111,10 +129,14 @@ impl Failure {
     /// What outlier detection hears; nothing when no host was to blame.
     pub fn outcome(&self) -> Option<Outcome> {
         match self {
-            Self::NoHost | Self::Overflow => None,
+            Self::NoHost | Self::Overflow | Self::Idle { uploading: true } | Self::SlowRequest => {
+                None
+            }
             Self::Connect(_) | Self::ConnectTimeout(_) => Some(Outcome::ConnectFailed),
             Self::Broken(_) => Some(Outcome::Reset),
-            Self::Timeout | Self::PerTryTimeout => Some(Outcome::Timeout),
+            Self::Timeout | Self::PerTryTimeout | Self::Idle { uploading: false } => {
+                Some(Outcome::Timeout)
+            }
         }
     }
 }

@@ -29,18 +29,50 @@ impl Timer {
         }
     }
 
-    /// Starts it from the beginning.
-    pub fn restart(&mut self) {
-        match (&mut self.sleep, self.length) {
-            (Some(sleep), Some(length)) => sleep.as_mut().reset(Instant::now() + length),
-            _ => self.start(),
-        }
-    }
-
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.sleep
             .as_mut()
             .map_or(Poll::Pending, |sleep| sleep.as_mut().poll(cx))
+    }
+}
+
+/// A limit on how long nothing may move.
+///
+/// The timer is set anew only when it fires, not whenever something moves.
+#[derive(Debug, Default)]
+pub struct IdleTimer {
+    length: Option<Duration>,
+    since: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl IdleTimer {
+    /// A timer that starts when it is polled first.
+    pub fn new(length: Option<Duration>) -> Self {
+        Self {
+            length,
+            ..Self::default()
+        }
+    }
+
+    /// To be polled whenever something has moved. Ready when nothing has for too long.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(length) = self.length else {
+            return Poll::Pending;
+        };
+        let sleep = self.sleep.get_or_insert_with(|| Box::pin(sleep(length)));
+        if sleep.as_mut().poll(cx).is_pending() {
+            self.since = Some(Instant::now());
+            return Poll::Pending;
+        }
+        let end = self.since.map(|since| since + length);
+        match end.filter(|end| *end > Instant::now()) {
+            Some(end) => {
+                sleep.as_mut().reset(end);
+                sleep.as_mut().poll(cx)
+            }
+            None => Poll::Ready(()),
+        }
     }
 }
 
@@ -53,6 +85,8 @@ pub enum Reached {
     Try,
     /// Nothing moved for too long.
     Idle,
+    /// The manager's `request_timeout`.
+    Request,
 }
 
 /// All limits of one request.
@@ -63,7 +97,9 @@ pub struct Limits {
     /// The same for one try, to the head of the response.
     pub one_try: Timer,
     /// Between two pieces.
-    pub idle: Timer,
+    pub idle: IdleTimer,
+    /// From the head of the request to its end, or to the response.
+    pub request: Timer,
 }
 
 impl Limits {
@@ -74,6 +110,9 @@ impl Limits {
         }
         if self.one_try.poll(cx).is_ready() {
             return Poll::Ready(Reached::Try);
+        }
+        if self.request.poll(cx).is_ready() {
+            return Poll::Ready(Reached::Request);
         }
         self.idle.poll(cx).map(|()| Reached::Idle)
     }

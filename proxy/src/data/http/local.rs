@@ -63,8 +63,8 @@ impl Local {
     }
 
     /// The route's cluster does not exist.
-    pub fn no_cluster() -> Self {
-        Self::new(503, "", "cluster_not_found").flagged(Flag::NoClusterFound)
+    pub fn no_cluster(status: Option<u16>) -> Self {
+        Self::new(status.unwrap_or(503), "", "cluster_not_found").flagged(Flag::NoClusterFound)
     }
 
     /// What the client is told about `failure`.
@@ -81,7 +81,9 @@ impl Local {
             | Failure::ConnectTimeout(_)
             | Failure::Broken(_)
             | Failure::Timeout
-            | Failure::PerTryTimeout => local,
+            | Failure::PerTryTimeout
+            | Failure::Idle { .. }
+            | Failure::SlowRequest => local,
         }
         .flagged(failure.flag())
     }

@@ -58,6 +58,17 @@ impl<'a> Tries<'a> {
         }
     }
 
+    /// How often chance may find a host that is not avoided.
+    pub fn redraws(&self) -> u32 {
+        self.policy
+            .map_or(0, |policy| policy.host_selection_attempts)
+    }
+
+    /// Envoy `previous_priorities`.
+    pub fn leave_priorities_after(&self) -> Option<u32> {
+        self.policy?.leave_priorities_after
+    }
+
     /// Whether an answer like this calls for another try.
     pub fn wants_after(&self, response: &Response) -> bool {
         self.policy
@@ -121,7 +132,11 @@ fn grpc_status(response: &Response) -> Option<u32> {
 
 fn failure_is_retried(on: RetryOn, failure: &Failure, request_sent: bool) -> bool {
     match failure {
-        Failure::NoHost | Failure::Overflow | Failure::Timeout => false,
+        Failure::NoHost
+        | Failure::Overflow
+        | Failure::Timeout
+        | Failure::Idle { .. }
+        | Failure::SlowRequest => false,
         Failure::Connect(_) | Failure::ConnectTimeout(_) => {
             on.connect_failure || on.server_error || on.reset || on.gateway_error
         }
@@ -174,6 +189,7 @@ pub fn asked_for(request: &mut Request, route: Option<&Retry>) -> Option<Retry> 
         base_interval: Duration::from_millis(25),
         max_interval: Duration::from_millis(250),
         host_selection_attempts: 1,
+        leave_priorities_after: None,
         avoid_previous_hosts: false,
     });
     Some(Retry {
@@ -196,6 +212,7 @@ mod tests {
             base_interval: Duration::from_millis(25),
             max_interval: Duration::from_millis(250),
             host_selection_attempts: 1,
+            leave_priorities_after: None,
             avoid_previous_hosts: false,
         }
     }

@@ -142,6 +142,8 @@ group! {
     rbac_shadow_allowed = "rbac.shadow_allowed" false;
     /// Requests that shadow rules would refuse.
     rbac_shadow_denied = "rbac.shadow_denied" false;
+    /// Copies for a mirror that were not sent: no cluster, or a body too long to keep.
+    mirror_dropped = "rq_mirror_dropped" false;
     /// Requests that were delayed on purpose.
     delays_injected = "fault.delays_injected" false;
     /// Requests that were aborted on purpose.

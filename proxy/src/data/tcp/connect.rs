@@ -11,6 +11,9 @@ use rand::Rng;
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+/// How often chance may find a host that was not tried.
+const REDRAWS: u32 = 5;
+
 /// A connection to an upstream.
 #[derive(Debug)]
 pub struct Connected {
@@ -67,6 +70,8 @@ pub async fn connect(
             hash: proxy.hash_source_ip.then(|| source_hash(info.remote)),
             original_dst: info.redirected.then_some(info.local),
             tried: &tried,
+            redraws: REDRAWS,
+            leave_priorities_after: None,
         };
         let Ok(host) = upstream.choose(&pick) else {
             return Err(last);

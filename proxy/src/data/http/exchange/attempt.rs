@@ -94,7 +94,9 @@ fn is_stale(flight: &Flight<'_>, failure: &Failure, connection: &Connection) -> 
         | Failure::Connect(_)
         | Failure::ConnectTimeout(_)
         | Failure::Timeout
-        | Failure::PerTryTimeout => false,
+        | Failure::PerTryTimeout
+        | Failure::Idle { .. }
+        | Failure::SlowRequest => false,
     }
 }
 
@@ -133,15 +135,21 @@ async fn acquire(
     let mut connecting = pin!(connect(wanted, fresh));
     poll_fn(|cx| match connecting.as_mut().poll(cx) {
         Poll::Ready(result) => Poll::Ready(result),
-        Poll::Pending => limits.poll(cx).map(|reached| Err(timeout(reached))),
+        Poll::Pending => limits
+            .poll(cx)
+            .map(|reached| Err(timeout(reached, Upload::Going))),
     })
     .await
 }
 
-fn timeout(reached: Reached) -> Failure {
+fn timeout(reached: Reached, upload: Upload) -> Failure {
     match reached {
-        Reached::Whole | Reached::Idle => Failure::Timeout,
+        Reached::Whole => Failure::Timeout,
         Reached::Try => Failure::PerTryTimeout,
+        Reached::Idle => Failure::Idle {
+            uploading: upload == Upload::Going,
+        },
+        Reached::Request => Failure::SlowRequest,
     }
 }
 
@@ -225,7 +233,10 @@ async fn head<U: Future<Output = Broken>>(
             Ok(Ok(response)) => response,
             Ok(Err(broken)) => return Err(Tried::Failed(Failure::Broken(broken), true)),
             Err(Stopped::Client(broken)) => return Err(Tried::Client(broken)),
-            Err(Stopped::Limit(reached)) => return Err(Tried::Failed(timeout(reached), true)),
+            Err(Stopped::Limit(reached)) => {
+                let failure = timeout(reached, beside.progress.get());
+                return Err(Tried::Failed(failure, true));
+            }
         };
         if !response.is_interim() {
             let record = &mut flight.record;
@@ -250,6 +261,7 @@ async fn relay<U: Future<Output = Broken>>(
 ) -> Tried {
     let mut from = Body::new(answer.body(&response));
     beside.limits.one_try = Timer::default();
+    beside.limits.request = Timer::default();
     if response.length == Length::UntilClose {
         response.length = Length::Unknown;
     }
@@ -270,8 +282,10 @@ async fn relay<U: Future<Output = Broken>>(
             to.abort();
             false
         }
-        Err(Stopped::Limit(_)) => {
-            flight.record.flags.add(Flag::UpstreamRequestTimeout);
+        Err(Stopped::Limit(reached)) => {
+            let failure = timeout(reached, beside.progress.get());
+            flight.record.flags.add(failure.flag());
+            flight.record.details = failure.details();
             to.abort();
             false
         }
@@ -323,10 +337,9 @@ impl<U: Future<Output = Broken>> Beside<'_, U> {
             if self.progress.get() != Upload::Going {
                 self.limits.whole.start();
                 self.limits.one_try.start();
+                self.limits.request = Timer::default();
             }
             let reached = self.limits.poll(cx);
-            // Whatever woke us but a limit was something that moved.
-            self.limits.idle.restart();
             reached.map(|reached| Err(Stopped::Limit(reached)))
         })
         .await

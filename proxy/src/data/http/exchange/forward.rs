@@ -2,12 +2,12 @@
 
 use super::attempt::{self, Tried};
 use super::repeat::Repeat;
-use super::{Flight, request, respond};
-use crate::config::{Forward, HashPolicy};
+use super::{Flight, hash, mirror, request, respond};
+use crate::config::Forward;
 use crate::data::choose::{Pick, Upstream};
 use crate::data::http::body::{Body, Broken};
 use crate::data::http::failure::Failure;
-use crate::data::http::limits::Timer;
+use crate::data::http::limits::{IdleTimer, Timer};
 use crate::data::http::local::Local;
 use crate::data::http::retry::{self, Tries};
 use crate::data::http::route::{self, Matched};
@@ -17,7 +17,6 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::time::sleep;
-use xxhash_rust::xxh64::xxh64;
 
 /// Forwards the request; says whether the client got a whole answer.
 pub(super) async fn forward(
@@ -33,20 +32,24 @@ pub(super) async fn forward(
     let upstreams = &flight.down.worker.upstreams;
     let found = share.and_then(|share| Some((share, upstreams.get(&share.name)?)));
     let Some((share, upstream)) = found else {
-        return respond::local(flight, Local::no_cluster()).await;
+        return respond::local(flight, Local::no_cluster(forward.no_cluster_status)).await;
     };
     flight.record.cluster = Some(Arc::clone(&upstream.config));
     flight.limits.whole = Timer::new(request::timeout(flight, forward));
     let idle = forward.idle_timeout.or(flight.down.hcm.stream_idle_timeout);
-    flight.limits.idle = Timer::new(idle.filter(|limit| !limit.is_zero()));
+    flight.limits.idle = IdleTimer::new(idle.filter(|limit| !limit.is_zero()));
     let asked = retry::asked_for(&mut flight.request, forward.retry.as_ref());
-    let hash = hash(flight, forward);
+    let hash = hash::of(flight, forward);
     request::prepare(flight, matched, forward, share);
     super::peer::announce(flight, &upstream.config);
     flight.share = Some(share.clone());
     let mut tries = Tries::new(asked.as_ref().or(forward.retry.as_ref()));
     let ended = all_tries(flight, body, &upstream, &mut tries, hash).await;
-    conclude(flight, ended, &tries).await
+    let complete = conclude(flight, ended, &tries).await;
+    if !forward.mirrors.is_empty() {
+        mirror::send(flight, forward, body);
+    }
+    complete
 }
 
 /// How all tries together ended.
@@ -101,6 +104,8 @@ async fn all_tries(
                 .redirected
                 .then_some(flight.down.conn.local),
             tried: tries.avoided(),
+            redraws: tries.redraws(),
+            leave_priorities_after: tries.leave_priorities_after(),
         };
         let Ok(host) = upstream.choose(&pick) else {
             return Ended::Failed(Failure::NoHost);
@@ -171,36 +176,4 @@ fn upgrade_is_allowed(flight: &Flight<'_>, forward: &Forward) -> bool {
             .any(|name| name.eq_ignore_ascii_case(asked))
     };
     route.map_or_else(manager, |(_, allowed)| *allowed)
-}
-
-/// What ring hash and maglev go by. Source: Envoy `HashPolicy`.
-fn hash(flight: &Flight<'_>, forward: &Forward) -> Option<u64> {
-    let mut all: Option<u64> = None;
-    for policy in &forward.hash {
-        if let Some(value) = hashed(flight, policy) {
-            all = Some(all.map_or(value, |before| before.rotate_left(1) ^ value));
-        }
-    }
-    all
-}
-
-fn hashed(flight: &Flight<'_>, policy: &HashPolicy) -> Option<u64> {
-    let request = &flight.request;
-    let text = match policy {
-        HashPolicy::Header(name) => route::value_of(name, request)?.into_owned(),
-        HashPolicy::Cookie { name, .. } => cookie(request.fields.text("cookie")?, name)?.to_owned(),
-        HashPolicy::SourceIp => flight.down.conn.remote.ip().to_string(),
-        HashPolicy::Query(name) => route::query_value(request, name)?.into_owned(),
-    };
-    Some(xxh64(text.as_bytes(), 0))
-}
-
-fn cookie<'a>(cookies: &'a str, name: &str) -> Option<&'a str> {
-    let pairs = cookies
-        .split(';')
-        .filter_map(|pair| pair.trim().split_once('='));
-    pairs
-        .into_iter()
-        .find(|(key, _)| *key == name)
-        .map(|(_, value)| value.trim_matches('"'))
 }

@@ -6,6 +6,8 @@ mod connect;
 mod filters;
 mod finish;
 mod forward;
+mod hash;
+mod mirror;
 mod peer;
 mod repeat;
 mod request;
@@ -15,9 +17,9 @@ mod tunnel;
 use super::body::Body;
 use super::downstream::Downstream;
 use super::fields::Fields;
-use super::head::Request;
+use super::head::{Length, Request};
 use super::headers::{self, Escaped};
-use super::limits::Limits;
+use super::limits::{Limits, Timer};
 use super::local::Local;
 use super::record::Record;
 use super::reply::Reply;
@@ -64,7 +66,11 @@ pub async fn exchange(
     let table = down.table();
     let dice = rand::rng().random_range(0..1_000_000);
     let matched = table.and_then(|table| table.find(&request, dice));
-    let limits = Limits::default();
+    let mut limits = Limits::default();
+    if request.length != Length::Empty {
+        limits.request = Timer::new(down.hcm.request_timeout);
+        limits.request.start();
+    }
     let mut flight = Flight {
         down,
         request,

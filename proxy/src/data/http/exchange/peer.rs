@@ -48,6 +48,12 @@ fn is_on(flight: &Flight<'_>) -> bool {
     flight.down.hcm.filters.contains(&HttpFilter::PeerMetadata)
 }
 
+/// Keeps what proxies tell each other from who is not of the mesh.
+pub(super) fn withhold(fields: &mut Fields) {
+    fields.remove(ID);
+    fields.remove(METADATA);
+}
+
 fn take(fields: &mut Fields) -> Option<Vec<u8>> {
     let found = fields.get(METADATA).map(<[u8]>::to_vec);
     if fields.remove(ID) || found.is_some() {

@@ -28,6 +28,7 @@ pub(super) fn prepare(
         headers::apply(edit, &mut fields, &values);
     }
     flight.request.fields = fields;
+    let before = forward.keep_host.then(|| flight.request.authority.clone());
     route::rewrite(forward, &matched.route.matches, &mut flight.request);
     if let Some(host) = &share.host_rewrite {
         host.as_ref().clone_into(&mut flight.request.authority);
@@ -38,6 +39,10 @@ pub(super) fn prepare(
             flight.request.authority = host;
             flight.request.fields.remove(name);
         }
+    }
+    if let Some(before) = before.filter(|before| *before != flight.request.authority) {
+        let fields = &mut flight.request.fields;
+        fields.push("x-forwarded-host", before.as_bytes());
     }
 }
 

@@ -67,7 +67,12 @@ pub(super) fn head<'a>(
 ) -> Result<Outgoing<'a>, Broken> {
     super::peer::on_response(flight, &mut response.fields);
     for (name, value) in flight.promised.iter() {
-        response.fields.set(name, value);
+        // Every cookie is a field of its own (RFC 6265 §3).
+        if name == "set-cookie" {
+            response.fields.push(name, value);
+        } else {
+            response.fields.set(name, value);
+        }
     }
     edit(flight, &mut response);
     let http = &flight.down.worker.http;

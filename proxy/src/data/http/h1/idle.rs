@@ -23,7 +23,7 @@ impl<'a> Idle<'a> {
             .idle_timeout
             .map(|limit| (limit, Box::pin(sleep(limit))));
         Self {
-            begun: Box::pin(down.conn.drain.begun()),
+            begun: Box::pin(down.ending()),
             limit,
             since: Instant::now(),
         }

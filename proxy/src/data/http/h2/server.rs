@@ -63,7 +63,7 @@ pub async fn serve<T: AsyncRead + AsyncWrite + Unpin>(stream: T, down: &Downstre
         return;
     };
     let mut streams = FuturesUnordered::new();
-    let mut begun = pin!(down.conn.drain.begun());
+    let mut begun = pin!(down.ending());
     let mut draining = false;
     let mut idle = down
         .hcm

@@ -6,4 +6,5 @@ mod h2;
 mod peer;
 mod policy;
 mod retry;
+mod routes;
 mod support;

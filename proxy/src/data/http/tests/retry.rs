@@ -43,6 +43,7 @@ fn retrying(servers: &[SocketAddr], attempts: u32) -> Setup {
         base_interval: Duration::ZERO,
         max_interval: Duration::ZERO,
         host_selection_attempts: 1,
+        leave_priorities_after: None,
         avoid_previous_hosts: true,
     });
     setup

@@ -28,6 +28,8 @@ pub(super) struct Setup {
     pub(super) forward: Forward,
     pub(super) overrides: BTreeMap<Arc<str>, HttpFilterOverride>,
     pub(super) cluster: Cluster,
+    /// Further clusters.
+    pub(super) more: Vec<Cluster>,
     pub(super) conn: ConnInfo,
 }
 
@@ -70,6 +72,7 @@ impl Setup {
             forward,
             overrides: BTreeMap::new(),
             cluster,
+            more: Vec::new(),
             conn,
         }
     }
@@ -102,7 +105,10 @@ impl Setup {
         let config = Config {
             listeners: BTreeMap::new(),
             routes: [("routes".into(), Arc::new(table))].into(),
-            clusters: [("backend".into(), Arc::new(self.cluster))].into(),
+            clusters: std::iter::once(self.cluster)
+                .chain(self.more)
+                .map(|cluster| (Arc::clone(&cluster.name), Arc::new(cluster)))
+                .collect(),
         };
         let drain = DrainSender::new();
         let metrics = Arc::<Metrics>::default();

@@ -30,15 +30,17 @@ pub(super) async fn run(flight: &mut Flight<'_>) -> Option<Local> {
     None
 }
 
-/// What the route, else its virtual host, says of the filter that is called `name`.
+/// What the route, else its virtual host, else its table says of the filter that is called `name`.
 fn own<'a>(flight: &'a Flight<'_>, name: &str) -> Option<&'a HttpFilterOverride> {
     let matched = flight.matched.as_ref()?;
     let route = matched.route.overrides.get(name);
-    route.or_else(|| matched.host.overrides.get(name))
+    route
+        .or_else(|| matched.host.overrides.get(name))
+        .or_else(|| matched.table.config.overrides.get(name))
 }
 
 /// Whether a request belongs to a share in millionths.
-fn falls_in(per_million: u32) -> bool {
+pub(super) fn falls_in(per_million: u32) -> bool {
     match per_million {
         0 => false,
         1_000_000.. => true,
