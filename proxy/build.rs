@@ -1,5 +1,6 @@
 //! Makes the release program smaller: it runs in every pod, and its image has a promised limit.
 
+#[expect(clippy::disallowed_methods, reason = "cargo tells build scripts so")]
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let release = std::env::var("PROFILE").is_ok_and(|profile| profile == "release");
