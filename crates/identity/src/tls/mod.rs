@@ -8,9 +8,9 @@ mod client;
 mod server;
 mod verify;
 
-pub use client::{control_client, mesh_client, plain_client};
-pub use server::{ClientCertificate, mesh_server, plain_server};
-pub use verify::{Peers, Untrusted};
+pub use client::{control_client, mesh_client, outside_client, plain_client};
+pub use server::{ClientCertificate, mesh_server, outside_server, plain_server};
+pub use verify::{Names, Peers, Untrusted};
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::version::{TLS12, TLS13};
@@ -47,6 +47,24 @@ pub fn provider() -> CryptoProvider {
 static MESH_VERSIONS: &[&rustls::SupportedProtocolVersion] = &[&TLS13];
 /// TLS 1.2 too: towards the rest of the world.
 static PLAIN_VERSIONS: &[&rustls::SupportedProtocolVersion] = &[&TLS13, &TLS12];
+
+/// Which versions a connection outside the mesh may have.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Versions {
+    /// TLS 1.3.
+    Newest,
+    /// TLS 1.2 too.
+    Both,
+}
+
+impl Versions {
+    fn list(self) -> &'static [&'static rustls::SupportedProtocolVersion] {
+        match self {
+            Self::Newest => MESH_VERSIONS,
+            Self::Both => PLAIN_VERSIONS,
+        }
+    }
+}
 
 fn shared_provider() -> Arc<CryptoProvider> {
     Arc::new(provider())

@@ -1,11 +1,11 @@
 //! Server sides: the mesh's inbound port, the control plane, a gateway.
 
-use super::verify::{MeshClientVerifier, Peers};
-use super::{MESH_VERSIONS, PLAIN_VERSIONS, protocols, shared_provider};
+use super::verify::{Accept, ClientVerifier, Names, Peers};
+use super::{MESH_VERSIONS, PLAIN_VERSIONS, Versions, protocols, shared_provider};
 use crate::cert::Identity;
-use rustls::ServerConfig;
 use rustls::server::NoServerSessionStorage;
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
+use rustls::{RootCertStore, ServerConfig};
 use std::sync::Arc;
 
 /// Whether a client must show a certificate.
@@ -24,7 +24,7 @@ pub fn mesh_server(
     peers: Peers,
     alpn: &[&[u8]],
 ) -> Arc<ServerConfig> {
-    let verifier = MeshClientVerifier::new(identity.roots().clone(), peers, client);
+    let verifier = ClientVerifier::new(identity.roots().clone(), Accept::Mesh(peers), client);
     let mut config = ServerConfig::builder_with_provider(shared_provider())
         .with_protocol_versions(MESH_VERSIONS)
         .expect("the provider has suites and groups for TLS 1.3")
@@ -45,6 +45,29 @@ pub fn plain_server(key: Arc<CertifiedKey>, alpn: &[&[u8]]) -> Arc<ServerConfig>
         .with_no_client_auth()
         .with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
     config.alpn_protocols = protocols(alpn);
+    Arc::new(config)
+}
+
+/// TLS with `key`; clients are verified if they show a certificate, or must show one, that the roots
+/// have signed and the names accept. Without roots nobody is asked for one.
+pub fn outside_server(
+    key: Arc<CertifiedKey>,
+    clients: Option<(Arc<RootCertStore>, Names, ClientCertificate)>,
+    versions: Versions,
+    alpn: &[&[u8]],
+) -> Arc<ServerConfig> {
+    let builder = ServerConfig::builder_with_provider(shared_provider())
+        .with_protocol_versions(versions.list())
+        .expect("the provider has suites and groups for TLS 1.2 and 1.3");
+    let builder = match clients {
+        Some((roots, names, client)) => builder.with_client_cert_verifier(Arc::new(
+            ClientVerifier::new(roots, Accept::Outside(names), client),
+        )),
+        None => builder.with_no_client_auth(),
+    };
+    let mut config = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(key)));
+    config.alpn_protocols = protocols(alpn);
+    never_resume(&mut config);
     Arc::new(config)
 }
 

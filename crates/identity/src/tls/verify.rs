@@ -4,7 +4,7 @@ use super::{ClientCertificate, provider};
 use crate::cert::{self, InvalidIdentity};
 use crate::spiffe::{InvalidSpiffeId, SpiffeId, TrustDomain};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls13_signature};
+use rustls::crypto::{WebPkiSupportedAlgorithms, verify_tls12_signature, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
 use rustls::{
@@ -12,6 +12,7 @@ use rustls::{
     PeerIncompatible, RootCertStore, SignatureScheme,
 };
 use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 use webpki::{EndEntityCert, KeyUsage};
 use x509_parser::extensions::ExtendedKeyUsage;
@@ -45,6 +46,36 @@ impl Peers {
     }
 }
 
+/// Which names of a certificate are accepted at the other end of a connection outside the mesh.
+#[derive(Clone)]
+pub enum Names {
+    /// Whatever the roots have signed.
+    Any,
+    /// A certificate with a DNS or URI name that this says yes to.
+    Matching(Arc<dyn Fn(&str) -> bool + Send + Sync>),
+    /// The server's name that the client asks for; no client has that.
+    Asked,
+}
+
+impl fmt::Debug for Names {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Any => "any name",
+            Self::Matching(_) => "the configured names",
+            Self::Asked => "the server name",
+        })
+    }
+}
+
+/// Whose certificates are accepted.
+#[derive(Clone, Debug)]
+pub(super) enum Accept {
+    /// The mesh's rules: one SPIFFE name, TLS 1.3.
+    Mesh(Peers),
+    /// The configuration's rules.
+    Outside(Names),
+}
+
 /// Why a peer whose chain is good is still not trusted. Found inside
 /// `rustls::Error::InvalidCertificate(CertificateError::Other(..))`.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +94,9 @@ pub enum Untrusted {
         /// Who would have been accepted.
         expected: String,
     },
+    /// Names of which none is accepted here.
+    #[error("the peer's certificate has none of the names that are accepted here")]
+    NoName,
     /// A key usage that forbids signatures, and so TLS.
     #[error("the peer's certificate may not be used for digital signatures")]
     KeyUsage,
@@ -78,16 +112,16 @@ pub enum Untrusted {
 #[derive(Debug)]
 struct Check {
     roots: Arc<RootCertStore>,
-    peers: Peers,
+    accept: Accept,
     algorithms: WebPkiSupportedAlgorithms,
     usage: &'static [u8],
 }
 
 impl Check {
-    fn new(roots: Arc<RootCertStore>, peers: Peers, usage: &'static [u8]) -> Self {
+    fn new(roots: Arc<RootCertStore>, accept: Accept, usage: &'static [u8]) -> Self {
         Self {
             roots,
-            peers,
+            accept,
             algorithms: provider().signature_verification_algorithms,
             usage,
         }
@@ -97,10 +131,14 @@ impl Check {
         &self,
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
+        asked: Option<&ServerName<'_>>,
         now: UnixTime,
     ) -> Result<(), Error> {
         EndEntityCert::try_from(leaf)
             .and_then(|cert| {
+                if let (Accept::Outside(Names::Asked), Some(asked)) = (&self.accept, asked) {
+                    cert.verify_is_valid_for_subject_name(asked)?;
+                }
                 cert.verify_for_usage(
                     self.algorithms.all,
                     &self.roots.roots,
@@ -114,12 +152,16 @@ impl Check {
                 .map(drop)
             })
             .map_err(chain_error)?;
-        self.name(leaf).map_err(|error| {
+        let named = match &self.accept {
+            Accept::Mesh(peers) => self.identity(leaf, peers),
+            Accept::Outside(names) => any_name(leaf, names),
+        };
+        named.map_err(|error| {
             Error::InvalidCertificate(CertificateError::Other(OtherError(Arc::new(error))))
         })
     }
 
-    fn name(&self, leaf: &CertificateDer<'_>) -> Result<(), Untrusted> {
+    fn identity(&self, leaf: &CertificateDer<'_>, peers: &Peers) -> Result<(), Untrusted> {
         let leaf = cert::x509("certificate", leaf)?;
         // webpki does not look at key usage.
         let signs = leaf
@@ -141,14 +183,41 @@ impl Check {
             return Err(Untrusted::NotOneName(names.uris.len()));
         };
         let id: SpiffeId = uri.parse()?;
-        if !self.peers.accept(&id) {
+        if !peers.accept(&id) {
             return Err(Untrusted::NotAccepted {
                 id,
-                expected: format!("{:?}", self.peers),
+                expected: format!("{peers:?}"),
             });
         }
         Ok(())
     }
+
+    fn tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        match self.accept {
+            Accept::Mesh(_) => Err(Error::PeerIncompatible(PeerIncompatible::Tls12NotOffered)),
+            Accept::Outside(_) => {
+                verify_tls12_signature(message, cert, signature, &self.algorithms)
+            }
+        }
+    }
+}
+
+fn any_name(leaf: &CertificateDer<'_>, names: &Names) -> Result<(), Untrusted> {
+    let accepts = match names {
+        Names::Any | Names::Asked => return Ok(()),
+        Names::Matching(accepts) => accepts,
+    };
+    let leaf = cert::x509("certificate", leaf)?;
+    let found = cert::names(&leaf)?;
+    let mut all = found.uris.iter().chain(&found.dns);
+    all.any(|name| accepts(name))
+        .then_some(())
+        .ok_or(Untrusted::NoName)
 }
 
 fn chain_error(error: webpki::Error) -> Error {
@@ -159,28 +228,33 @@ fn chain_error(error: webpki::Error) -> Error {
         Chain::UnknownIssuer => CertificateError::UnknownIssuer,
         Chain::RequiredEkuNotFoundContext(_) => CertificateError::InvalidPurpose,
         Chain::BadDer => CertificateError::BadEncoding,
+        Chain::CertNotValidForName(_) => CertificateError::NotValidForName,
         other => CertificateError::Other(OtherError(Arc::new(other))),
     };
     Error::InvalidCertificate(reason)
 }
 
-/// Verifies clients of the mesh's inbound port.
+/// Verifies clients: of the mesh's inbound port, or of a listener with roots of its own.
 #[derive(Debug)]
-pub(super) struct MeshClientVerifier {
+pub(super) struct ClientVerifier {
     check: Check,
     client: ClientCertificate,
 }
 
-impl MeshClientVerifier {
-    pub(super) fn new(roots: Arc<RootCertStore>, peers: Peers, client: ClientCertificate) -> Self {
+impl ClientVerifier {
+    pub(super) fn new(
+        roots: Arc<RootCertStore>,
+        accept: Accept,
+        client: ClientCertificate,
+    ) -> Self {
         Self {
-            check: Check::new(roots, peers, CLIENT_AUTH),
+            check: Check::new(roots, accept, CLIENT_AUTH),
             client,
         }
     }
 }
 
-impl ClientCertVerifier for MeshClientVerifier {
+impl ClientCertVerifier for ClientVerifier {
     fn client_auth_mandatory(&self) -> bool {
         self.client == ClientCertificate::Required
     }
@@ -197,17 +271,17 @@ impl ClientCertVerifier for MeshClientVerifier {
         now: UnixTime,
     ) -> Result<ClientCertVerified, Error> {
         self.check
-            .peer(leaf, intermediates, now)
+            .peer(leaf, intermediates, None, now)
             .map(|()| ClientCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
         &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::PeerIncompatible(PeerIncompatible::Tls12NotOffered))
+        self.check.tls12_signature(message, cert, signature)
     }
 
     fn verify_tls13_signature(
@@ -224,41 +298,41 @@ impl ClientCertVerifier for MeshClientVerifier {
     }
 }
 
-/// Verifies servers of the mesh, by identity and not by name.
+/// Verifies servers: of the mesh, by identity and not by name; others by the configuration's rules.
 #[derive(Debug)]
-pub(super) struct MeshServerVerifier {
+pub(super) struct ServerVerifier {
     check: Check,
 }
 
-impl MeshServerVerifier {
-    pub(super) fn new(roots: Arc<RootCertStore>, peers: Peers) -> Self {
+impl ServerVerifier {
+    pub(super) fn new(roots: Arc<RootCertStore>, accept: Accept) -> Self {
         Self {
-            check: Check::new(roots, peers, SERVER_AUTH),
+            check: Check::new(roots, accept, SERVER_AUTH),
         }
     }
 }
 
-impl ServerCertVerifier for MeshServerVerifier {
+impl ServerCertVerifier for ServerVerifier {
     fn verify_server_cert(
         &self,
         leaf: &CertificateDer<'_>,
         intermediates: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
+        asked: &ServerName<'_>,
         _: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         self.check
-            .peer(leaf, intermediates, now)
+            .peer(leaf, intermediates, Some(asked), now)
             .map(|()| ServerCertVerified::assertion())
     }
 
     fn verify_tls12_signature(
         &self,
-        _: &[u8],
-        _: &CertificateDer<'_>,
-        _: &DigitallySignedStruct,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        Err(Error::PeerIncompatible(PeerIncompatible::Tls12NotOffered))
+        self.check.tls12_signature(message, cert, signature)
     }
 
     fn verify_tls13_signature(
@@ -314,9 +388,13 @@ mod tests {
         let leaf = leaf.signed_by(&key(), &signing).unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(root.der().clone()).unwrap();
-        let check = Check::new(Arc::new(roots), Peers::of("td".parse().unwrap()), usage);
+        let check = Check::new(
+            Arc::new(roots),
+            Accept::Mesh(Peers::of("td".parse().unwrap())),
+            usage,
+        );
         check
-            .peer(leaf.der(), &[signing.der().clone()], UnixTime::now())
+            .peer(leaf.der(), &[signing.der().clone()], None, UnixTime::now())
             .is_ok()
     }
 }
