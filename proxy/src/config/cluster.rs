@@ -160,6 +160,8 @@ pub struct TlsClient {
     pub auto_sni: bool,
     /// Verify the peer's name against the SNI (`auto_san_validation`).
     pub auto_san: bool,
+    /// Accept TLS 1.2 too; mesh mTLS never does.
+    pub tls12: bool,
     /// ALPN to offer. One that contains `istio` is a mesh peer: the offer is then made per
     /// connection from what it carries (`istio-http/1.1`, `istio-h2`, `istio-peer-exchange`).
     pub alpn: Vec<Arc<str>>,

@@ -229,6 +229,7 @@ mod tests {
                 sni: Some(sni.into()),
                 auto_sni: false,
                 auto_san: false,
+                tls12: false,
                 alpn: Vec::new(),
             }))
         };

@@ -162,6 +162,7 @@ pub(crate) fn over_mesh_tls(cluster: Cluster, account: &str) -> Cluster {
         sni: Some("outbound_.80_._.reviews.shop.svc.cluster.local".into()),
         auto_sni: false,
         auto_san: false,
+        tls12: false,
         alpn: vec!["istio-peer-exchange".into(), "istio".into()],
     };
     Cluster {

@@ -12,6 +12,8 @@ use weft_proto::pb::envoy::extensions::transport_sockets::tls::v3 as pb;
 use weft_proto::pb::google::protobuf::Any;
 
 use pb::common_tls_context::ValidationContextType as Validation;
+use pb::subject_alt_name_matcher::SanType;
+use pb::tls_parameters::TlsProtocol;
 
 /// The SDS names of what this proxy holds itself.
 const WORKLOAD: &str = "default";
@@ -28,7 +30,7 @@ pub(super) fn downstream(socket: Option<&TransportSocket>) -> Outcome<Option<Tls
     let identity = identity(&common)?;
     Ok(Some(TlsServer {
         // Mesh peers speak TLS 1.3; the world outside may not.
-        tls12: trust.roots != Some(TlsRoots::Mesh),
+        tls12: trust.roots != Some(TlsRoots::Mesh) && older(&common)?,
         identity: identity.ok_or_else(|| Fault::new("no certificate"))?,
         require_client: flag(from.require_client_certificate.as_ref(), false),
         client_roots: trust.roots,
@@ -55,6 +57,7 @@ pub(super) fn upstream(
         sni: text(&from.sni),
         auto_sni: names.0 || from.auto_host_sni,
         auto_san: names.1 || from.auto_sni_san_validation,
+        tls12: older(&common)?,
         alpn: texts(&common.alpn_protocols),
     })))
 }
@@ -79,6 +82,28 @@ fn configuration<'a>(
             "the type {} is unknown here",
             any.type_url
         ))),
+    }
+}
+
+/// Whether TLS 1.2 will do beside 1.3.
+fn older(common: &pb::CommonTlsContext) -> Outcome<bool> {
+    let Some(parameters) = &common.tls_params else {
+        return Ok(true);
+    };
+    match parameters.tls_maximum_protocol_version() {
+        TlsProtocol::TlsAuto | TlsProtocol::TlSv13 => {}
+        TlsProtocol::TlSv10 | TlsProtocol::TlSv11 | TlsProtocol::TlSv12 => {
+            return Err(Fault::new("this proxy always speaks TLS 1.3; say TLSv1_3"))
+                .at("tls_maximum_protocol_version")
+                .at("tls_params");
+        }
+    }
+    match parameters.tls_minimum_protocol_version() {
+        // Older versions are never spoken, whoever allows them.
+        TlsProtocol::TlsAuto | TlsProtocol::TlSv10 | TlsProtocol::TlSv11 | TlsProtocol::TlSv12 => {
+            Ok(true)
+        }
+        TlsProtocol::TlSv13 => Ok(false),
     }
 }
 
@@ -158,8 +183,17 @@ fn context_trust(from: &pb::CertificateValidationContext) -> Outcome<Trust> {
     let typed = &from.match_typed_subject_alt_names;
     let plain = &from.match_subject_alt_names;
     let mut sans = each("match_subject_alt_names", plain, string_match)?;
-    for san in typed.iter().filter_map(|san| san.matcher.as_ref()) {
-        sans.push(string_match(san)?);
+    for san in typed {
+        match san.san_type() {
+            SanType::Unspecified | SanType::Uri | SanType::Dns => {}
+            SanType::Email | SanType::IpAddress | SanType::OtherName => {
+                return Err(Fault::new(
+                    "only names of the types URI and DNS can be matched",
+                ))
+                .at("match_typed_subject_alt_names");
+            }
+        }
+        sans.extend(san.matcher.as_ref().map(string_match).transpose()?);
     }
     let roots = from.trusted_ca.as_ref();
     Ok(Trust {

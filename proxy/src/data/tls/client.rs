@@ -1,6 +1,6 @@
 //! TLS that we begin.
 
-use super::{Cache, Unusable, agreed, peer, peers};
+use super::{Cache, Unusable, agreed, key, names, peer, peers, versions};
 use crate::config::{TlsClient, TlsIdentity, TlsRoots};
 use crate::data::conn::PeerIdentity;
 use crate::data::dial::Offer;
@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use tokio_rustls::TlsConnector;
 use weft_identity::Identity;
-use weft_identity::tls::{mesh_client, plain_client};
+use weft_identity::tls::{Names, mesh_client, outside_client};
 
 type Key = (usize, Offer);
 
@@ -88,16 +88,22 @@ fn config(
             let identity = identity.ok_or(Unusable::NoIdentity)?;
             Ok(mesh_client(identity, peers(&tls.sans, identity)?, &alpn))
         }
-        (None, Some(TlsRoots::Pem(pem))) => {
+        (own, Some(TlsRoots::Pem(pem))) => {
             let roots = weft_identity::cert::roots(pem)
                 .map_err(|error| Unusable::Material(error.to_string()))?;
-            Ok(plain_client(roots, &alpn))
+            let key = own.as_ref().map(|own| key(own, identity)).transpose()?;
+            let names = match (tls.auto_san, &tls.sans[..]) {
+                (true, []) => Names::Asked,
+                (_, sans) => names(sans),
+            };
+            let versions = versions(tls.tls12);
+            Ok(outside_client(key, (roots, names), versions, &alpn))
         }
         (_, None) => Err(Unusable::Unsupported(
-            "TLS without roots would trust anybody; set caCertificates",
+            "TLS without roots would trust anybody; set trusted_ca or caCertificates",
         )),
-        (Some(_), Some(_)) | (None, Some(TlsRoots::Mesh)) => Err(Unusable::Unsupported(
-            "client certificates outside the mesh are not supported; use ISTIO_MUTUAL",
+        (Some(TlsIdentity::Pem { .. }) | None, Some(TlsRoots::Mesh)) => Err(Unusable::Unsupported(
+            "the mesh's roots go with the workload's own certificate; use ISTIO_MUTUAL",
         )),
     }
 }

@@ -10,13 +10,14 @@ pub use server::{Handshake, accept};
 
 use super::conn::{PeerIdentity, TlsParameters};
 use super::report::Recorder;
-use crate::config::StringMatch;
+use crate::config::{StringMatch, TlsIdentity};
+use rustls::sign::CertifiedKey;
 use rustls::{CipherSuite, CommonState, ProtocolVersion};
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap};
 use std::hash::Hash;
 use std::sync::Arc;
-use weft_identity::tls::Peers;
+use weft_identity::tls::{Names, Peers, Versions};
 use weft_identity::{Identity, Leaf};
 
 /// Why settings make no TLS. Our own fault or the configuration's, never the peer's.
@@ -134,6 +135,39 @@ fn peers(names: &[StringMatch], own: &Identity) -> Result<Peers, Unusable> {
         | StringMatch::Regex(_) => Err(bad(name)),
     });
     domains.collect::<Result<_, _>>().map(Peers::AnyIn)
+}
+
+/// The names that `sans` accept outside the mesh; any if there are none.
+fn names(sans: &[StringMatch]) -> Names {
+    let sans = sans.to_vec();
+    match sans.is_empty() {
+        true => Names::Any,
+        false => Names::Matching(Arc::new(move |name| {
+            sans.iter().any(|san| san.matches(name))
+        })),
+    }
+}
+
+/// Chain and key that we show.
+fn key(of: &TlsIdentity, workload: Option<&Identity>) -> Result<Arc<CertifiedKey>, Unusable> {
+    match of {
+        TlsIdentity::Workload => {
+            let workload = workload.ok_or(Unusable::NoIdentity)?;
+            Ok(Arc::clone(workload.certified_key()))
+        }
+        TlsIdentity::Pem { chain, key } => {
+            let own = Identity::parse(chain, key, chain)
+                .map_err(|error| Unusable::Material(error.to_string()))?;
+            Ok(Arc::clone(own.certified_key()))
+        }
+    }
+}
+
+fn versions(tls12: bool) -> Versions {
+    match tls12 {
+        true => Versions::Both,
+        false => Versions::Newest,
+    }
 }
 
 fn exact_id(name: &StringMatch) -> Option<weft_identity::SpiffeId> {

@@ -1,17 +1,17 @@
 //! TLS that we terminate.
 
-use super::{Cache, Unusable, agreed, parameters, peer, peers};
-use crate::config::{FilterChain, TlsIdentity, TlsServer};
+use super::{Cache, Unusable, agreed, key, names, parameters, peer, peers, versions};
+use crate::config::{FilterChain, TlsIdentity, TlsRoots, TlsServer};
 use crate::data::conn::{PeerIdentity, TlsParameters};
 use crate::data::stream::{Plain, Stream};
 use crate::data::worker::Worker;
-use rustls::ServerConfig;
+use rustls::{RootCertStore, ServerConfig};
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio_rustls::TlsAcceptor;
 use weft_identity::Identity;
-use weft_identity::tls::{ClientCertificate, mesh_server, plain_server};
+use weft_identity::tls::{ClientCertificate, Names, mesh_server, outside_server};
 
 /// A client that takes longer is refused.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -78,8 +78,8 @@ fn config(
     identity: Option<&Identity>,
 ) -> Result<Arc<ServerConfig>, Unusable> {
     let alpn: Vec<&[u8]> = alpn.iter().map(|name| name.as_bytes()).collect();
-    match (&tls.identity, tls.require_client) {
-        (TlsIdentity::Workload, true) => {
+    match (&tls.identity, &tls.client_roots, tls.require_client) {
+        (TlsIdentity::Workload, Some(TlsRoots::Mesh), true) => {
             let identity = identity.ok_or(Unusable::NoIdentity)?;
             let peers = peers(&tls.client_sans, identity)?;
             Ok(mesh_server(
@@ -89,17 +89,33 @@ fn config(
                 &alpn,
             ))
         }
-        (TlsIdentity::Workload, false) => {
-            let identity = identity.ok_or(Unusable::NoIdentity)?;
-            Ok(plain_server(Arc::clone(identity.certified_key()), &alpn))
-        }
-        (TlsIdentity::Pem { chain, key }, false) => {
-            let own = Identity::parse(chain, key, chain)
-                .map_err(|error| Unusable::Material(error.to_string()))?;
-            Ok(plain_server(Arc::clone(own.certified_key()), &alpn))
-        }
-        (TlsIdentity::Pem { .. }, true) => Err(Unusable::Unsupported(
-            "client certificates outside the mesh are not supported; use ISTIO_MUTUAL",
+        (own, _, _) => Ok(outside_server(
+            key(own, identity)?,
+            clients(tls, identity)?,
+            versions(tls.tls12),
+            &alpn,
         )),
     }
+}
+
+type Clients = Option<(Arc<RootCertStore>, Names, ClientCertificate)>;
+
+/// Whom a listener that is not the mesh's asks for a certificate.
+fn clients(tls: &TlsServer, identity: Option<&Identity>) -> Result<Clients, Unusable> {
+    let roots = match &tls.client_roots {
+        Some(TlsRoots::Pem(pem)) => weft_identity::cert::roots(pem)
+            .map_err(|error| Unusable::Material(error.to_string()))?,
+        Some(TlsRoots::Mesh) => Arc::clone(identity.ok_or(Unusable::NoIdentity)?.roots()),
+        None if tls.require_client => {
+            return Err(Unusable::Unsupported(
+                "a client certificate without roots proves nothing; set trusted_ca",
+            ));
+        }
+        None => return Ok(None),
+    };
+    let wish = match tls.require_client {
+        true => ClientCertificate::Required,
+        false => ClientCertificate::Optional,
+    };
+    Ok(Some((roots, names(&tls.client_sans), wish)))
 }

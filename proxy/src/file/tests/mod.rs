@@ -1,4 +1,5 @@
 mod errors;
+mod run;
 mod values;
 
 use super::load::{Loaded, parse};
