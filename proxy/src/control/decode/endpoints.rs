@@ -1,10 +1,11 @@
 //! Endpoints, from EDS or inline.
 
 use super::fault::each;
-use super::value::{number, socket, socket_address, unpack};
+use super::value::{number, socket, unpack};
 use super::{At, Fault, Outcome};
 use crate::config::{DnsTargets, Endpoint, EndpointHealth, Endpoints, Locality};
 use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 use weft_proto::pb::envoy::config::core::v3::{self as core, HealthStatus, Metadata};
@@ -48,7 +49,7 @@ fn place(from: &core::Locality) -> Arc<str> {
 }
 
 fn endpoint(from: &pb::LbEndpoint) -> Outcome<Arc<Endpoint>> {
-    let address = socket_address(inner(from)?.address.as_ref()).at("endpoint.address")?;
+    let address = resolved(inner(from)?.address.as_ref()).at("endpoint.address")?;
     let metadata = from.metadata.as_ref();
     Ok(Arc::new(Endpoint {
         address,
@@ -60,6 +61,15 @@ fn endpoint(from: &pb::LbEndpoint) -> Outcome<Arc<Endpoint>> {
             .unwrap_or_default(),
         workload: metadata.and_then(workload),
     }))
+}
+
+fn resolved(address: Option<&core::Address>) -> Outcome<SocketAddr> {
+    let (host, port) = socket(address)?;
+    let host: IpAddr = host.parse().map_err(|_| {
+        let remedy = "names need a cluster of the type STRICT_DNS";
+        Fault::new(format!("`{host}` is not an IP address; {remedy}"))
+    })?;
+    Ok(SocketAddr::new(host, port))
 }
 
 fn inner(from: &pb::LbEndpoint) -> Outcome<&pb::Endpoint> {
