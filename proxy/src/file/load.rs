@@ -1,6 +1,7 @@
 //! A file becomes a configuration.
 
 use super::locate;
+use super::older;
 use super::problem::{Problem, Refused};
 use super::schema::Schema;
 use super::transcode::Transcoder;
@@ -48,15 +49,17 @@ pub fn load(file: &Path) -> Result<Loaded, Refused> {
 }
 
 pub(super) fn parse(text: &str) -> Result<Loaded, Vec<Problem>> {
-    let tree = tree::parse(text).map_err(|problem| vec![problem])?;
+    let mut tree = tree::parse(text).map_err(|problem| vec![problem])?;
+    let mut warnings = older::rewrite(&mut tree);
     let schema = Schema::new();
     let mut transcoder = Transcoder::new(&schema);
     let bytes = transcoder.transcode(BOOTSTRAP, &tree);
     let Transcoder {
         mut problems,
-        warnings,
+        warnings: without_effect,
         ..
     } = transcoder;
+    warnings.extend(without_effect);
     if !problems.is_empty() {
         return Err(problems);
     }

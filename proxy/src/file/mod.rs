@@ -6,6 +6,7 @@
 
 mod load;
 mod locate;
+mod older;
 mod problem;
 mod schema;
 mod transcode;

@@ -1,4 +1,5 @@
 mod errors;
+mod older;
 mod run;
 mod values;
 
