@@ -10,11 +10,12 @@ pub use clients::{Client, Clients, Ticket};
 
 use crate::collect::{Collected, Knowledge};
 use crate::debounce::Debounce;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Instant;
 use tokio::sync::watch;
-use weft_model::{Node, Problem, Snapshot, View};
+use weft_model::objects::{Config, Store};
+use weft_model::{Key, Node, ObjectRef, Objects, Problem, Snapshot, View};
 use weft_xds::World;
 
 /// The latest rebuild.
@@ -24,6 +25,8 @@ pub struct Published {
     pub snapshot: Arc<Snapshot>,
     /// What is wrong with somebody's object.
     pub problems: Arc<Vec<Problem>>,
+    /// Generations of the objects that have problems, where their kind has any.
+    pub generations: Arc<BTreeMap<ObjectRef, i64>>,
     /// Counts rebuilds; 0 before the first.
     pub generation: u64,
 }
@@ -85,10 +88,29 @@ fn rebuild(collected: &Collected, moment: Moment, clients: &Clients) -> Publishe
     problems.sort();
     problems.dedup();
     Published {
+        generations: Arc::new(generations(&collected.objects, &problems)),
         snapshot,
         problems: Arc::new(problems),
         generation: moment.generation,
     }
+}
+
+/// Generations of the objects that `problems` are about. Services have none.
+fn generations(objects: &Objects, problems: &[Problem]) -> BTreeMap<ObjectRef, i64> {
+    fn of<T>(store: &Store<Config<T>>, key: &Key) -> Option<i64> {
+        store.get(key).map(|object| object.meta.generation)
+    }
+    let generation = |object: &ObjectRef| match object.kind {
+        "AuthorizationPolicy" => of(&objects.authorization_policies, &object.key),
+        "DestinationRule" => of(&objects.destination_rules, &object.key),
+        "PeerAuthentication" => of(&objects.peer_authentications, &object.key),
+        "VirtualService" => of(&objects.virtual_services, &object.key),
+        _ => None, // text of the API, not an enum of ours
+    };
+    problems
+        .iter()
+        .filter_map(|problem| Some((problem.object.clone(), generation(&problem.object)?)))
+        .collect()
 }
 
 /// Worlds of one snapshot, shared by proxies with equal views.

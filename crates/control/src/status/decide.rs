@@ -19,21 +19,29 @@ pub struct Verdict {
     pub reason: &'static str,
     /// All faults, one a line.
     pub message: String,
+    /// Generation that they were found in, where the kind has any.
+    pub generation: Option<i64>,
 }
 
-/// The verdicts on all objects that have faults.
-pub fn verdicts(problems: &[Problem]) -> BTreeMap<ObjectRef, Verdict> {
+/// The verdicts on all objects that have faults, found in these generations of them.
+pub fn verdicts(
+    problems: &[Problem],
+    generations: &BTreeMap<ObjectRef, i64>,
+) -> BTreeMap<ObjectRef, Verdict> {
     let mut by_object: BTreeMap<&ObjectRef, Vec<&Problem>> = BTreeMap::new();
     for problem in problems {
         by_object.entry(&problem.object).or_default().push(problem);
     }
     by_object
         .into_iter()
-        .filter_map(|(object, problems)| Some((object.clone(), verdict(problems)?)))
+        .filter_map(|(object, problems)| {
+            let generation = generations.get(object).copied();
+            Some((object.clone(), verdict(problems, generation)?))
+        })
         .collect()
 }
 
-fn verdict(mut problems: Vec<&Problem>) -> Option<Verdict> {
+fn verdict(mut problems: Vec<&Problem>, generation: Option<i64>) -> Option<Verdict> {
     problems.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| a.cmp(b)));
     let worst = problems.first()?;
     let line =
@@ -50,6 +58,7 @@ fn verdict(mut problems: Vec<&Problem>) -> Option<Verdict> {
         status,
         reason: worst.reason,
         message: lines.join("\n"),
+        generation,
     })
 }
 
@@ -75,6 +84,7 @@ fn says(condition: &Condition, verdict: &Verdict) -> bool {
     condition.status == verdict.status
         && condition.reason == verdict.reason
         && condition.message == verdict.message
+        && condition.observed_generation == verdict.generation
 }
 
 /// The time is that of the last change of `status`, as Kubernetes' conventions want it.
@@ -88,7 +98,7 @@ fn condition(old: Option<&Condition>, verdict: &Verdict, now: Timestamp) -> Cond
         reason: verdict.reason.into(),
         message: verdict.message.clone(),
         last_transition_time: since.unwrap_or(Time(now)),
-        observed_generation: None,
+        observed_generation: verdict.generation,
     }
 }
 
@@ -116,6 +126,11 @@ mod tests {
         }
     }
 
+    /// The verdicts on objects of a kind without generations.
+    fn found(problems: &[Problem]) -> BTreeMap<ObjectRef, Verdict> {
+        verdicts(problems, &BTreeMap::new())
+    }
+
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(second).unwrap()
     }
@@ -127,7 +142,7 @@ mod tests {
         second: i64,
     ) -> BTreeMap<ObjectRef, Condition> {
         let mut shown = shown.clone();
-        for (object, condition) in plan(&shown.clone(), &verdicts(problems), at(second)) {
+        for (object, condition) in plan(&shown.clone(), &found(problems), at(second)) {
             match condition {
                 Some(condition) => _ = shown.insert(object, condition),
                 None => _ = shown.remove(&object),
@@ -143,7 +158,7 @@ mod tests {
             problem("a", Severity::Error, "Wrong"),
             problem("b", Severity::Warning, "Odd"),
         ];
-        let verdicts = verdicts(&problems);
+        let verdicts = found(&problems);
         let short = |name| {
             let verdict: &Verdict = &verdicts[&object(name)];
             (
@@ -164,8 +179,23 @@ mod tests {
     fn a_settled_cluster_gets_no_writes() {
         let problems = [problem("a", Severity::Error, "Wrong")];
         let shown = written(&BTreeMap::new(), &problems, 1);
-        assert_eq!(plan(&shown, &verdicts(&problems), at(2)), []);
-        assert_eq!(plan(&BTreeMap::new(), &verdicts(&[]), at(2)), []);
+        assert_eq!(plan(&shown, &found(&problems), at(2)), []);
+        assert_eq!(plan(&BTreeMap::new(), &found(&[]), at(2)), []);
+    }
+
+    #[test]
+    fn a_condition_says_which_generation_it_is_about() {
+        let problems = [problem("a", Severity::Error, "Wrong")];
+        let of = |generation| verdicts(&problems, &BTreeMap::from([(object("a"), generation)]));
+        let first = plan(&BTreeMap::new(), &of(1), at(1));
+        let first = first[0].1.clone().unwrap();
+        assert_eq!(first.observed_generation, Some(1));
+
+        let shown = BTreeMap::from([(object("a"), first)]);
+        assert_eq!(plan(&shown, &of(1), at(2)), []);
+        let second = plan(&shown, &of(2), at(2))[0].1.clone().unwrap();
+        assert_eq!(second.observed_generation, Some(2));
+        assert_eq!(second.last_transition_time.0, at(1), "it says the same");
     }
 
     #[test]
@@ -175,7 +205,7 @@ mod tests {
             &[problem("a", Severity::Error, "Wrong")],
             1,
         );
-        assert_eq!(plan(&shown, &verdicts(&[]), at(2)), [(object("a"), None)]);
+        assert_eq!(plan(&shown, &found(&[]), at(2)), [(object("a"), None)]);
     }
 
     #[test]
@@ -201,7 +231,7 @@ mod tests {
         for (at, problem) in problems.iter_mut().enumerate() {
             problem.field = format!("spec.http[{at}]");
         }
-        let verdicts = verdicts(&problems);
+        let verdicts = found(&problems);
         let message = &verdicts[&object("a")].message;
         assert_eq!(message.lines().count(), 11);
         assert!(message.ends_with("and 90 more"), "{message}");

@@ -50,7 +50,8 @@ async fn lead(writer: &Writer, published: &mut watch::Receiver<Published>) -> Op
         tokio::time::sleep(RETRY).await;
     };
     loop {
-        let wanted = verdicts(&published.borrow_and_update().problems);
+        let latest = published.borrow_and_update().clone();
+        let wanted = verdicts(&latest.problems, &latest.generations);
         let changes = plan(&shown, &wanted, jiff::Timestamp::now());
         let settled = writer.apply(changes, &mut shown).await;
         tokio::select! {
