@@ -62,7 +62,8 @@ fn settings_of_kubernetes_reach_the_pods() {
     let spec = "{components: {pilot: {k8s: {
       nodeSelector: {disk: ssd}, tolerations: [{key: mesh, operator: Exists}], priorityClassName: high,
       podAnnotations: {team: mesh}, env: [{name: WEFT_LOG, value: debug}],
-      podDisruptionBudget: {minAvailable: 1}, strategy: {type: Recreate}}}}}";
+      podDisruptionBudget: {minAvailable: 1}, strategy: {type: Recreate},
+      service: {type: LoadBalancer, selector: {app: other}, ports: [{name: extra, port: 8080}, {name: mine, port: 15012}]}}}}}";
     same_as_golden("customised.yaml", &yaml(&mesh(spec)));
 }
 

@@ -5,6 +5,7 @@
 
 use crate::object::Object;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::de::DeserializeOwned;
@@ -56,6 +57,29 @@ pub(super) fn budget(
     value["spec"] = json!({ "selector": selector });
     merge(&mut value["spec"], wanted);
     checked::<PodDisruptionBudget>(component, object)
+}
+
+/// `object`, a Service, with the settings of `component`. What the mesh itself needs stays: its
+/// selector and its ports, beside which others may stand.
+pub(super) fn service(
+    component: &str,
+    mut object: Object,
+    k8s: &KubernetesResources,
+) -> Result<Object, Unreadable> {
+    let Some(wanted) = &k8s.service else {
+        return Ok(object);
+    };
+    let spec = &mut object.value.data["spec"];
+    let (selector, mut ports) = (spec["selector"].clone(), spec["ports"].clone());
+    if let (Some(ours), Some(wanted)) = (ports.as_array_mut(), wanted["ports"].as_array()) {
+        let is_new = |port: &&Value| !ours.iter().any(|own| own["port"] == port["port"]);
+        let more: Vec<Value> = wanted.iter().filter(is_new).cloned().collect();
+        ours.extend(more);
+    }
+    merge(spec, wanted);
+    spec["selector"] = selector;
+    spec["ports"] = ports;
+    checked::<Service>(component, object)
 }
 
 fn pod(spec: &mut Value, k8s: &KubernetesResources) {

@@ -38,8 +38,8 @@ pub fn objects(mesh: &Mesh) -> Result<Vec<Object>, Unreadable> {
     objects.extend(rbac::control(mesh));
     objects.extend(rbac::injector(mesh));
     objects.extend([
-        Object::new(&network::control_service(mesh)),
-        Object::new(&network::injector_service(mesh)),
+        network::control_service(mesh)?,
+        network::injector_service(mesh)?,
     ]);
     objects.extend(network::budgets(mesh)?);
     objects.push(workload::control(mesh)?);

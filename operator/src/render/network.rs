@@ -9,20 +9,22 @@ use k8s_openapi::api::policy::v1::{PodDisruptionBudget, PodDisruptionBudgetSpec}
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-pub(super) fn control_service(mesh: &Mesh) -> Service {
+pub(super) fn control_service(mesh: &Mesh) -> Result<Object, Unreadable> {
     let ports = vec![
         port("grpc-xds", 15012, 15012),
         port("http-monitoring", 15014, 15014),
     ];
-    service(mesh, CONTROL, &mesh.control, ports)
+    let service = service(mesh, CONTROL, &mesh.control, ports);
+    customise::service("pilot", Object::new(&service), &mesh.control.k8s)
 }
 
-pub(super) fn injector_service(mesh: &Mesh) -> Service {
+pub(super) fn injector_service(mesh: &Mesh) -> Result<Object, Unreadable> {
     let ports = vec![
         port("https-webhook", 443, 15017),
         port("http-monitoring", 15014, 15014),
     ];
-    service(mesh, INJECTOR, &mesh.injector, ports)
+    let service = service(mesh, INJECTOR, &mesh.injector, ports);
+    customise::service("injector", Object::new(&service), &mesh.injector.k8s)
 }
 
 /// One disruption budget for each program: a drain takes one pod after the other.

@@ -10,15 +10,44 @@ use k8s_openapi::api::apps::v1::{
 use k8s_openapi::api::core::v1::{
     Capabilities, Container, ContainerPort, EnvVar, EnvVarSource, HTTPGetAction,
     LocalObjectReference, ObjectFieldSelector, PodSecurityContext, PodSpec, PodTemplateSpec, Probe,
-    SeccompProfile, SecurityContext, TopologySpreadConstraint,
+    ResourceRequirements, SeccompProfile, SecurityContext, TopologySpreadConstraint,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use std::collections::BTreeMap;
 
 /// User and group of the mesh's own programs; they own nothing.
 const NOBODY: i64 = 65532;
+/// What a node must have free for each program, until the user says otherwise; only memory has a
+/// limit, because a throttled control plane is a slow one.
+const RESOURCES: [(&str, Amounts); 2] = [
+    (
+        CONTROL,
+        Amounts {
+            cpu: "50m",
+            memory: "128Mi",
+            most_memory: "1Gi",
+        },
+    ),
+    (
+        INJECTOR,
+        Amounts {
+            cpu: "10m",
+            memory: "32Mi",
+            most_memory: "256Mi",
+        },
+    ),
+];
 /// Health and metrics of both programs, plain HTTP.
 const MONITORING: (&str, i32) = ("http-monitoring", 15014);
+
+/// Resources of one program.
+struct Amounts {
+    cpu: &'static str,
+    memory: &'static str,
+    most_memory: &'static str,
+}
 
 pub(super) fn control(mesh: &Mesh) -> Result<Object, Unreadable> {
     let deployment = deployment(mesh, CONTROL, &mesh.control, ("grpc-xds", 15012));
@@ -95,6 +124,7 @@ fn container(mesh: &Mesh, name: &str, program: &Program, (port, number): (&str, 
             container_port(port, number),
             container_port(MONITORING.0, MONITORING.1),
         ]),
+        resources: resources(name),
         liveness_probe: Some(probe("/healthz", 10)),
         readiness_probe: Some(probe("/readyz", 2)),
         security_context: Some(SecurityContext {
@@ -108,6 +138,20 @@ fn container(mesh: &Mesh, name: &str, program: &Program, (port, number): (&str, 
         }),
         ..Container::default()
     }
+}
+
+fn resources(name: &str) -> Option<ResourceRequirements> {
+    let (_, amounts) = RESOURCES.iter().find(|(program, _)| *program == name)?;
+    let quantity = |text: &str| Quantity(text.to_owned());
+    let memory = "memory".to_owned();
+    Some(ResourceRequirements {
+        requests: Some(BTreeMap::from([
+            ("cpu".to_owned(), quantity(amounts.cpu)),
+            (memory.clone(), quantity(amounts.memory)),
+        ])),
+        limits: Some(BTreeMap::from([(memory, quantity(amounts.most_memory))])),
+        ..ResourceRequirements::default()
+    })
 }
 
 fn environment(mesh: &Mesh) -> Vec<EnvVar> {

@@ -145,3 +145,22 @@ fn fields_without_machinery_are_named_only_when_they_ask_for_something() {
         resolved("{channel: None, injection: {onOutage: Block}, updateStrategy: {type: InPlace}}");
     assert_eq!(found.unsupported, ["updateStrategy"]);
 }
+
+#[test]
+fn of_the_update_of_proxies_only_the_pace_does_something() {
+    let found = resolved("{dataPlane: {update: {maxPodsPerMinute: 5, mode: Manual}}}");
+    assert_eq!(found.unsupported, ["dataPlane.update.mode"]);
+}
+
+#[test]
+fn settings_of_a_component_that_do_nothing_are_named_with_their_component() {
+    let found = resolved(
+        "{components: {pilot: {k8s: {hpaSpec: {maxReplicas: 3}, nodeSelector: {disk: ssd}}},
+          injector: {k8s: {overlays: [{kind: Service}], service: {type: LoadBalancer}}}}}",
+    );
+    let named = [
+        "components.injector.k8s.overlays",
+        "components.pilot.k8s.hpaSpec",
+    ];
+    assert_eq!(found.unsupported, named);
+}

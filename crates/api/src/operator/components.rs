@@ -194,7 +194,7 @@ pub struct KubernetesResources {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::any_object")]
     pub readiness_probe: Option<Value>,
-    /// `ServiceSpec`, merged over the built-in Service.
+    /// `ServiceSpec`, merged over the built-in Service, whose selector and ports stay.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::any_object")]
     pub service: Option<Value>,
