@@ -6,6 +6,7 @@ pub mod init;
 pub mod config;
 pub mod control;
 pub mod data;
+pub mod dns;
 pub mod file;
 
 pub mod admin;

@@ -12,6 +12,7 @@ use crate::data::choose::state::Registry;
 use crate::data::report::{Metrics, Workload};
 use crate::data::run::Workers;
 use crate::data::secrets::Secrets;
+use crate::dns::{self, Forwarder, Sockets};
 use crate::health::{Application, HEALTH_PORT, Health, MERGED_PORT, METRICS_PORT};
 use crate::serve;
 use crate::state::State;
@@ -25,6 +26,10 @@ use tokio::task::JoinSet;
 
 /// Admin, for whoever is in the pod.
 const ADMIN_PORT: u16 = 15000;
+/// The pod's resolvers.
+const RESOLVERS: &str = "/etc/resolv.conf";
+/// Time for one of them; clients give up after five seconds (resolv.conf(5)).
+const RESOLVER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Runs the sidecar until it is told to end; then drains.
 ///
@@ -120,7 +125,24 @@ async fn servers(bootstrap: &Bootstrap, state: &Arc<State>) -> Result<JoinSet<()
     let listener = serve::bind((Ipv4Addr::LOCALHOST, ADMIN_PORT).into()).await?;
     let admin = Admin::new(Arc::clone(state), node::node(bootstrap));
     tasks.spawn(serve::run(listener, Arc::new(admin)));
+    forward_dns(&mut tasks).await?;
     Ok(tasks)
+}
+
+/// Where `init` sends DNS queries if it captures them; nothing arrives if it does not.
+async fn forward_dns(tasks: &mut JoinSet<()>) -> Result<()> {
+    let known = std::fs::read_to_string(RESOLVERS).unwrap_or_else(|error| {
+        tracing::warn!(%error, "{RESOLVERS} is not readable, no DNS query will be answered");
+        String::new()
+    });
+    let forwarder = Arc::new(Forwarder {
+        resolvers: dns::resolvers(&known),
+        patience: RESOLVER_PATIENCE,
+    });
+    for sockets in Sockets::loopback().await.context("bind the DNS port")? {
+        tasks.spawn(Arc::clone(&forwarder).run(sockets));
+    }
+    Ok(())
 }
 
 fn application(pod: &Pod, bootstrap: &Bootstrap) -> Result<Application> {
