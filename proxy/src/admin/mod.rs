@@ -96,3 +96,6 @@ fn logging(method: &Method, uri: &Uri) -> Answer {
         Err(error) => serve::text(StatusCode::BAD_REQUEST, format!("{error}\n")),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -100,10 +100,9 @@ pub(super) fn config_dump(state: &State) -> Value {
     let listeners = config.listeners.values().map(|listener| {
         json!({"name": listener.name, "active_state": {"listener": format!("{listener:#?}")}})
     });
-    let clusters = config
-        .clusters
-        .values()
-        .map(|cluster| json!({"cluster": {"name": cluster.name, "text": format!("{:#?}", masked(cluster))}}));
+    let clusters = config.clusters.values().map(
+        |cluster| json!({"cluster": {"name": cluster.name, "text": format!("{:#?}", cluster)}}),
+    );
     let routes = config
         .routes
         .values()
@@ -116,28 +115,6 @@ pub(super) fn config_dump(state: &State) -> Value {
         {"@type": "type.googleapis.com/envoy.admin.v3.RoutesConfigDump",
          "dynamic_route_configs": routes.collect::<Vec<_>>()},
     ]})
-}
-
-/// The cluster without keys that a file may have given it.
-fn masked(cluster: &Cluster) -> Cluster {
-    use crate::config::{TlsClient, TlsIdentity};
-    let hide = |tls: &Arc<TlsClient>| match &tls.identity {
-        Some(TlsIdentity::Pem { chain, .. }) => {
-            let mut hidden = TlsClient::clone(tls);
-            hidden.identity = Some(TlsIdentity::Pem {
-                chain: Arc::clone(chain),
-                key: "[hidden]".into(),
-            });
-            Arc::new(hidden)
-        }
-        Some(TlsIdentity::Workload) | None => Arc::clone(tls),
-    };
-    let mut shown = cluster.clone();
-    shown.tls = shown.tls.as_ref().map(hide);
-    for entry in &mut shown.tls_matches {
-        entry.tls = entry.tls.as_ref().map(hide);
-    }
-    shown
 }
 
 pub(super) fn certs(state: &State) -> Value {

@@ -1,5 +1,6 @@
 //! Policies that stand on listeners and routes: TLS, RBAC, faults, CORS, limits, logs.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -78,8 +79,8 @@ pub struct TlsServer {
     pub tls12: bool,
 }
 
-/// Where a certificate and key come from.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Where a certificate and key come from. Debug output, which people are shown, hides the key.
+#[derive(Clone, PartialEq, Eq)]
 pub enum TlsIdentity {
     /// This workload's own, rotating (SDS `default`).
     Workload,
@@ -90,6 +91,18 @@ pub enum TlsIdentity {
         /// PKCS#8, PKCS#1 or SEC1 key.
         key: Arc<str>,
     },
+}
+
+impl fmt::Debug for TlsIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Workload => f.write_str("Workload"),
+            Self::Pem { chain, key: _ } => {
+                let mut pem = f.debug_struct("Pem");
+                pem.field("chain", chain).finish_non_exhaustive()
+            }
+        }
+    }
 }
 
 /// An HTTP filter before the router.
