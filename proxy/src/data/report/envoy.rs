@@ -114,6 +114,16 @@ group! {
     cx_total = "downstream_cx_total" false;
     /// Connections that broke the protocol.
     cx_protocol_error = "downstream_cx_protocol_error" false;
+    /// HTTP/2 connections that sent too many PING, SETTINGS and PRIORITY frames.
+    h2_control_flood = "http2.inbound_control_frames_flood" false;
+    /// HTTP/2 connections that reset too many of their streams.
+    h2_reset_flood = "http2.inbound_reset_flood" false;
+    /// HTTP/2 connections that sent too many CONTINUATION frames, or made us keep or reset too much.
+    h2_too_much = "http2.enhance_your_calm" false;
+    /// HTTP/2 streams whose head must not be forwarded.
+    h2_bad_head = "http2.rx_messaging_error" false;
+    /// Requests in which nothing moved for too long.
+    rq_idle_timeout = "downstream_rq_idle_timeout" false;
     /// Requests.
     rq_total = "downstream_rq_total" false;
     /// 1xx answers.
@@ -225,6 +235,7 @@ impl HttpStats {
         if_flagged!(self, flags,
             DownstreamConnectionTermination => rq_rx_reset,
             UpstreamRequestTimeout => rq_timeout,
+            StreamIdleTimeout => rq_idle_timeout,
             NoRouteFound => no_route,
             NoClusterFound => no_cluster,
             DownstreamProtocolError => cx_protocol_error,

@@ -33,6 +33,15 @@ pub(super) fn request_in(parts: &http::request::Parts, ended: bool) -> Option<Re
         Some(_) | None => return None,
     };
     request.length = length(&request.fields, ended)?;
+    let promised = content_length(&request.fields).ok()?.unwrap_or(0);
+    if (ended && promised > 0)
+        || request
+            .fields
+            .iter()
+            .any(|(name, _)| resembles_framing(name))
+    {
+        return None;
+    }
     if request.fields.remove("expect") {
         let expect_continue = request.length != Length::Empty;
         request.connection = Wishes {
@@ -41,6 +50,11 @@ pub(super) fn request_in(parts: &http::request::Parts, ended: bool) -> Option<Re
         };
     }
     Some(request)
+}
+
+/// Some HTTP/1 servers read these as the fields that they resemble.
+fn resembles_framing(name: &str) -> bool {
+    matches!(name, "content_length" | "transfer_encoding")
 }
 
 /// `:authority`, else `host`; both must agree (RFC 9113 §8.3.1).

@@ -5,6 +5,8 @@
 
 pub mod client;
 mod convert;
+mod frames;
+mod metered;
 pub mod server;
 mod stream;
 

@@ -1,6 +1,7 @@
 //! Serving a client that speaks HTTP/2: its streams run beside one another in one task.
 
 use super::convert;
+use super::metered::Metered;
 use super::stream::{Receiver, Sender, Side};
 use super::{
     CONNECTION_WINDOW, MOST_LOCAL_RESETS, MOST_PENDING_RESETS, SEND_BUFFER, STREAM_WINDOW,
@@ -18,6 +19,7 @@ use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -58,6 +60,7 @@ impl Reply {
 
 /// Serves the connection until either side ends it.
 pub async fn serve<T: AsyncRead + AsyncWrite + Unpin>(stream: T, down: &Downstream) {
+    let stream = Metered::new(stream, Arc::clone(&down.stats));
     let handshake = builder(down).handshake::<_, Bytes>(stream);
     let Ok(Ok(mut connection)) = timeout(HANDSHAKE, handshake).await else {
         return;
@@ -78,7 +81,11 @@ pub async fn serve<T: AsyncRead + AsyncWrite + Unpin>(stream: T, down: &Downstre
             while let Poll::Ready(Some(())) = Pin::new(&mut streams).poll_next(cx) {}
             match connection.poll_accept(cx) {
                 Poll::Ready(Some(Ok((head, respond)))) => streams.push(one(down, head, respond)),
-                Poll::Ready(Some(Err(_)) | None) => return Poll::Ready(()),
+                Poll::Ready(Some(Err(error))) => {
+                    ended(down, &error);
+                    return Poll::Ready(());
+                }
+                Poll::Ready(None) => return Poll::Ready(()),
                 Poll::Pending => break,
             }
         }
@@ -96,6 +103,18 @@ pub async fn serve<T: AsyncRead + AsyncWrite + Unpin>(stream: T, down: &Downstre
         Poll::Pending
     })
     .await;
+}
+
+/// Counts connections that we ended because of what the client sent.
+fn ended(down: &Downstream, error: &h2::Error) {
+    if error.is_remote() || error.is_io() {
+        return;
+    }
+    match error.reason() {
+        Some(Reason::ENHANCE_YOUR_CALM) => down.stats.h2_too_much.increment(),
+        Some(_) => down.stats.cx_protocol_error.increment(),
+        None => {}
+    }
 }
 
 fn connection_ended<T: AsyncRead + AsyncWrite + Unpin>(
@@ -141,6 +160,7 @@ async fn one(down: &Downstream, head: http::Request<RecvStream>, mut respond: Se
     let fields = parts.headers.len();
     drop(parts);
     let Some(request) = request.filter(|_| fields <= down.hcm.max_headers) else {
+        down.stats.h2_bad_head.increment();
         respond.send_reset(Reason::PROTOCOL_ERROR);
         return;
     };

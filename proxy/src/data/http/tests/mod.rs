@@ -3,6 +3,7 @@
 mod filters;
 mod h1;
 mod h2;
+mod hostile;
 mod peer;
 mod policy;
 mod retry;

@@ -1,9 +1,10 @@
 //! Settings of routes and managers that change how a request is sent on.
 
 use super::support::{Proxy, Setup, head, run, server, text_of, until};
-use crate::config::{HashKey, HashPolicy, LoadBalancing, Mirror};
+use crate::config::{HashKey, HashPolicy, LoadBalancing, Mirror, WeightedCluster};
 use crate::data::test_mesh;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
@@ -144,7 +145,10 @@ fn a_replaced_host_is_kept_where_the_route_says_so() {
 fn a_missing_cluster_is_answered_as_the_route_says() {
     run(async {
         let mut setup = Setup::to(&[]);
-        setup.forward.clusters[0].name = "gone".into();
+        setup.forward.clusters = vec![Arc::new(WeightedCluster {
+            name: "gone".into(),
+            ..(*setup.forward.clusters[0]).clone()
+        })];
         setup.forward.no_cluster_status = Some(500);
         let answer = setup.start().ask(GET).await;
         assert!(answer.starts_with("HTTP/1.1 500 "), "{answer}");

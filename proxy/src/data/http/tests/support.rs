@@ -58,12 +58,12 @@ impl Setup {
             ..test_conn::cluster("backend")
         };
         let forward = Forward {
-            clusters: vec![WeightedCluster {
+            clusters: vec![Arc::new(WeightedCluster {
                 name: "backend".into(),
                 weight: 1,
                 headers: HeaderChanges::default(),
                 host_rewrite: None,
-            }],
+            })],
             ..Forward::default()
         };
         let conn = test_conn::inbound("10.0.0.9:40000", "10.0.0.1:80");
