@@ -152,7 +152,7 @@ pub enum Action {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Forward {
     /// Clusters with weights; one entry is the usual case.
-    pub clusters: Vec<WeightedCluster>,
+    pub clusters: Vec<Arc<WeightedCluster>>,
     /// Replaces the matched prefix or exact path.
     pub prefix_rewrite: Option<Arc<str>>,
     /// Pattern and substitution on the path.

@@ -127,16 +127,18 @@ fn no_cluster(from: &pb::RouteAction) -> Option<u16> {
     }
 }
 
-fn clusters(from: &pb::RouteAction) -> Outcome<Vec<WeightedCluster>> {
+fn clusters(from: &pb::RouteAction) -> Outcome<Vec<Arc<WeightedCluster>>> {
     use pb::route_action::ClusterSpecifier as Is;
     match &from.cluster_specifier {
-        Some(Is::Cluster(name)) => Ok(vec![WeightedCluster {
+        Some(Is::Cluster(name)) => Ok(vec![Arc::new(WeightedCluster {
             name: name.as_str().into(),
             weight: 1,
             headers: Default::default(),
             host_rewrite: None,
-        }]),
-        Some(Is::WeightedClusters(list)) => each("weighted_clusters", &list.clusters, weighted),
+        })]),
+        Some(Is::WeightedClusters(list)) => each("weighted_clusters", &list.clusters, |share| {
+            weighted(share).map(Arc::new)
+        }),
         Some(_) => Err(Fault::new(
             "clusters from headers or plugins are not supported",
         )),

@@ -3,13 +3,17 @@
 use super::h1::parse::Limits;
 use super::headers;
 use super::route::Table;
-use crate::config::{ForwardClientCert, Hcm};
+use crate::config::{Config, ForwardClientCert, Hcm};
 use crate::data::conn::ConnInfo;
 use crate::data::report::HttpStats;
 use crate::data::worker::Worker;
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::Arc;
 use tokio::time::{Instant, sleep_until};
+
+/// A configuration, and the table that it has for a connection.
+type Found = (Arc<Config>, Option<Rc<Table>>);
 
 /// A client's connection.
 #[derive(Debug)]
@@ -24,6 +28,8 @@ pub struct Downstream {
     pub stats: Arc<HttpStats>,
     /// When it should end however busy it is.
     pub expires: Option<Instant>,
+    /// The routes, and the configuration that they were looked up in.
+    routes: RefCell<Option<Found>>,
     /// The element of `x-forwarded-client-cert` that names its verified peer.
     pub element: Option<Box<str>>,
 }
@@ -46,6 +52,7 @@ impl Downstream {
             conn,
             hcm,
             worker,
+            routes: RefCell::default(),
             element,
         }
     }
@@ -70,9 +77,16 @@ impl Downstream {
 
     /// The routes now.
     pub fn table(&self) -> Option<Rc<Table>> {
-        self.worker
-            .http
-            .table(&self.hcm.routes, &self.worker.config())
+        let config = self.worker.config();
+        let mut routes = self.routes.borrow_mut();
+        match &*routes {
+            Some((seen, table)) if Arc::ptr_eq(seen, &config) => table.clone(),
+            Some(_) | None => {
+                let table = self.worker.http.table(&self.hcm.routes, &config);
+                *routes = Some((config, table.clone()));
+                table
+            }
+        }
     }
 
     /// Whether the connection should end after what it is doing.

@@ -1,7 +1,7 @@
 //! What becomes known of one request, for counters and logs.
 
 use crate::config::{Cluster, Route};
-use crate::data::choose::Host;
+use crate::data::choose::{Host, Upstream};
 use crate::data::dial::Ends;
 use crate::data::http::fields::Fields;
 use crate::data::report::{Flags, Workload};
@@ -35,6 +35,8 @@ pub struct Record {
     pub route: Option<Arc<Route>>,
     /// The cluster.
     pub cluster: Option<Arc<Cluster>>,
+    /// What this worker has of it.
+    pub upstream: Option<Rc<Upstream>>,
     /// The host that was tried last.
     pub host: Option<Rc<Host>>,
     /// Our address towards it, and who it proved to be.
@@ -64,6 +66,7 @@ impl Record {
             response_began: None,
             route: None,
             cluster: None,
+            upstream: None,
             host: None,
             ends: None,
             failure: String::new(),

@@ -21,12 +21,7 @@ pub(super) fn report(flight: &Flight<'_>, body: &Body<'_>) {
 fn tally(flight: &Flight<'_>) {
     let record = &flight.record;
     flight.down.stats.finished(record.status, record.flags);
-    let upstreams = &flight.down.worker.upstreams;
-    let upstream = record
-        .cluster
-        .as_ref()
-        .and_then(|cluster| upstreams.get(&cluster.name));
-    if let Some(upstream) = upstream {
+    if let Some(upstream) = &record.upstream {
         upstream
             .stats
             .finished(record.status, record.flags, record.tries);

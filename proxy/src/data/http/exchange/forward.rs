@@ -35,6 +35,7 @@ pub(super) async fn forward(
         return respond::local(flight, Local::no_cluster(forward.no_cluster_status)).await;
     };
     flight.record.cluster = Some(Arc::clone(&upstream.config));
+    flight.record.upstream = Some(Rc::clone(&upstream));
     flight.limits.whole = Timer::new(request::timeout(flight, forward));
     let idle = forward.idle_timeout.or(flight.down.hcm.stream_idle_timeout);
     flight.limits.idle = IdleTimer::new(idle.filter(|limit| !limit.is_zero()));
@@ -42,7 +43,7 @@ pub(super) async fn forward(
     let hash = hash::of(flight, forward);
     request::prepare(flight, matched, forward, share);
     super::peer::announce(flight, &upstream.config);
-    flight.share = Some(share.clone());
+    flight.share = Some(Arc::clone(share));
     let mut tries = Tries::new(asked.as_ref().or(forward.retry.as_ref()));
     let ended = all_tries(flight, body, &upstream, &mut tries, hash).await;
     let complete = conclude(flight, ended, &tries).await;

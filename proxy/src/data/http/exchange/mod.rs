@@ -39,7 +39,7 @@ pub struct Flight<'a> {
     record: Record,
     matched: Option<Matched>,
     /// The share of the route's weighted clusters.
-    share: Option<WeightedCluster>,
+    share: Option<Arc<WeightedCluster>>,
     /// Fields that filters add to the response, whoever gives it.
     promised: Fields,
 }

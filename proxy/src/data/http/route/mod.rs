@@ -82,7 +82,7 @@ impl Matched {
 }
 
 /// Chooses one share; `dice` is any number. `None` when no share has weight.
-pub fn share(clusters: &[WeightedCluster], dice: u64) -> Option<&WeightedCluster> {
+pub fn share(clusters: &[Arc<WeightedCluster>], dice: u64) -> Option<&Arc<WeightedCluster>> {
     if let [only] = clusters {
         return Some(only);
     }

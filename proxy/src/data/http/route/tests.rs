@@ -144,11 +144,13 @@ fn a_redirect_keeps_what_it_does_not_change() {
 
 #[test]
 fn shares_follow_their_weights() {
-    let shares = [("a", 1), ("b", 0), ("c", 3)].map(|(name, weight)| WeightedCluster {
-        name: name.into(),
-        weight,
-        headers: HeaderChanges::default(),
-        host_rewrite: None,
+    let shares = [("a", 1), ("b", 0), ("c", 3)].map(|(name, weight)| {
+        Arc::new(WeightedCluster {
+            name: name.into(),
+            weight,
+            headers: HeaderChanges::default(),
+            host_rewrite: None,
+        })
     });
     let chosen: Vec<_> = (0..4)
         .map(|dice| &*share(&shares, dice).unwrap().name)
