@@ -31,6 +31,7 @@ async fn admin() -> (SocketAddr, Arc<State>) {
         auto_sni: false,
         auto_san: false,
         alpn: Vec::new(),
+        tls12: false,
     }));
     let secrets = Arc::new(Secrets::default());
     let identity = test_mesh::Root::new().identity("cart");
