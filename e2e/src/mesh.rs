@@ -131,8 +131,6 @@ async fn install_chart() -> Result<()> {
         "--namespace",
         SYSTEM,
         "--create-namespace",
-        "--set",
-        "image.tag=dev",
         "--wait",
         "--timeout",
         "90s",

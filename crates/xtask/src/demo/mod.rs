@@ -63,8 +63,6 @@ fn install(target: &Target) -> Result<()> {
         "--namespace",
         SYSTEM,
         "--create-namespace",
-        "--set",
-        "image.tag=dev",
         "--wait",
         "--timeout",
         "3m",
