@@ -116,8 +116,15 @@ fn identity(common: &pb::CommonTlsContext) -> Outcome<Option<TlsIdentity>> {
             ))),
         };
     }
-    let Some(certificate) = common.tls_certificates.first() else {
-        return Ok(None);
+    let certificate = match common.tls_certificates.as_slice() {
+        [] => return Ok(None),
+        [one] => one,
+        _ => {
+            return Err(Fault::new(
+                "only one certificate can be used; remove the others",
+            ))
+            .at("tls_certificates");
+        }
     };
     Ok(Some(TlsIdentity::Pem {
         chain: pem("certificate_chain", certificate.certificate_chain.as_ref())?,
