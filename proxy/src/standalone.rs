@@ -1,11 +1,12 @@
 //! `weft-proxy run -c FILE`: a proxy by itself, from its start to its end.
 
 use crate::admin::Admin;
+use crate::config::Config;
 use crate::data::choose::state::Registry;
 use crate::data::report::{Metrics, Workload};
 use crate::data::run::Workers;
 use crate::data::secrets::Secrets;
-use crate::file::Loaded;
+use crate::file::{EndpointFiles, Loaded};
 use crate::serve;
 use crate::sidecar;
 use crate::state::State;
@@ -15,6 +16,9 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+/// How often files of endpoints are looked at.
+const PERIOD: Duration = Duration::from_secs(1);
+
 /// Runs what a file says until the proxy is told to end; then lets requests end, `drain` at the most.
 ///
 /// # Errors
@@ -22,8 +26,7 @@ use tokio::task::JoinSet;
 pub async fn run(loaded: Loaded, workers: usize, drain: Duration) -> Result<()> {
     let metrics = Metrics::new(Workload::default());
     let secrets = Arc::new(Secrets::default());
-    // The sender stays here: the receivers must not think that the source is gone.
-    let (_publish, config) = watch::channel(Some(Arc::clone(&loaded.config)));
+    let (publish, config) = watch::channel(Some(loaded.config));
     let state = Arc::new(State::new(
         Arc::clone(&metrics),
         Arc::clone(&secrets),
@@ -31,6 +34,7 @@ pub async fn run(loaded: Loaded, workers: usize, drain: Duration) -> Result<()> 
         false,
     ));
     let mut tasks = JoinSet::new();
+    tasks.spawn(follow(loaded.endpoints, publish));
     if let Some(address) = loaded.admin {
         let listener = serve::bind(address).await?;
         let admin = Admin::new(Arc::clone(&state), loaded.node);
@@ -44,4 +48,22 @@ pub async fn run(loaded: Loaded, workers: usize, drain: Duration) -> Result<()> 
     // Nobody routes to us by a list of endpoints that must first change.
     sidecar::end((Duration::ZERO, drain), &state, &mut tasks).await;
     Ok(())
+}
+
+/// Publishes what files of endpoints say, for ever: without its source the proxy would end.
+async fn follow(mut files: EndpointFiles, publish: watch::Sender<Option<Arc<Config>>>) {
+    if files.is_empty() {
+        std::future::pending::<()>().await;
+    }
+    let mut period = tokio::time::interval(PERIOD);
+    loop {
+        period.tick().await;
+        let (config, wrong) = files.refresh();
+        for reason in wrong {
+            tracing::warn!("{reason}; the last good endpoints stay");
+        }
+        if config.is_some() {
+            publish.send_replace(config);
+        }
+    }
 }

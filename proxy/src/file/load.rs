@@ -1,5 +1,6 @@
 //! A file becomes a configuration.
 
+use super::endpoints::{EndpointFiles, Source};
 use super::locate;
 use super::older;
 use super::problem::{Problem, Refused};
@@ -10,6 +11,7 @@ use crate::config::Config;
 use crate::control::decode;
 use crate::control::saved::SavedResource;
 use crate::control::store::{Refusal, Store};
+use crate::data::tls;
 use prost::Message;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -26,6 +28,8 @@ const BOOTSTRAP: &str = "envoy.config.bootstrap.v3.Bootstrap";
 pub struct Loaded {
     /// What the data path obeys.
     pub config: Arc<Config>,
+    /// The same, with what may still change.
+    pub endpoints: EndpointFiles,
     /// Where the admin interface listens, if the file wants one.
     pub admin: Option<SocketAddr>,
     /// Who the proxy says that it is.
@@ -48,38 +52,62 @@ pub fn load(file: &Path) -> Result<Loaded, Refused> {
     parse(&text).map_err(refused)
 }
 
-pub(super) fn parse(text: &str) -> Result<Loaded, Vec<Problem>> {
+/// A message out of a file.
+pub(super) struct Transcoded<M> {
+    /// It.
+    pub(super) message: M,
+    tree: Node,
+    warnings: Vec<Problem>,
+}
+
+/// The message `name` that `text` describes.
+pub(super) fn transcoded<M: Message + Default>(
+    name: &str,
+    text: &str,
+) -> Result<Transcoded<M>, Vec<Problem>> {
     let mut tree = tree::parse(text).map_err(|problem| vec![problem])?;
     let mut warnings = older::rewrite(&mut tree);
     let schema = Schema::new();
     let mut transcoder = Transcoder::new(&schema);
-    let bytes = transcoder.transcode(BOOTSTRAP, &tree);
-    let Transcoder {
-        mut problems,
-        warnings: without_effect,
-        ..
-    } = transcoder;
-    warnings.extend(without_effect);
-    if !problems.is_empty() {
-        return Err(problems);
+    let bytes = transcoder.transcode(name, &tree);
+    if !transcoder.problems.is_empty() {
+        return Err(transcoder.problems);
     }
-    let bootstrap = Bootstrap::decode(&bytes[..])
-        .map_err(|error| vec![Problem::at(0, format!("{BOOTSTRAP}: {error}"))])?;
+    warnings.extend(transcoder.warnings);
+    let message = M::decode(&bytes[..])
+        .map_err(|error| vec![Problem::at(0, format!("is no {name}: {error}"))])?;
+    Ok(Transcoded {
+        message,
+        tree,
+        warnings,
+    })
+}
+
+pub(super) fn parse(text: &str) -> Result<Loaded, Vec<Problem>> {
+    let read: Transcoded<Bootstrap> = transcoded(BOOTSTRAP, text)?;
+    let (bootstrap, tree) = (read.message, read.tree);
+    let resources = bootstrap.static_resources.unwrap_or_default();
+    let mut problems = Vec::new();
     let admin = admin(bootstrap.admin.as_ref(), &tree);
     let admin = admin
         .map_err(|problem| problems.push(problem))
         .ok()
         .flatten();
-    let resources = bootstrap.static_resources.unwrap_or_default();
-    let config = config(&resources, &tree, &mut problems);
+    let store = store(&resources, &tree, &mut problems);
+    let mut endpoints = endpoints(store, &resources, &tree, &mut problems);
+    let (config, wrong) = endpoints.refresh();
+    problems.extend(wrong.into_iter().map(|reason| Problem::at(0, reason)));
+    let config = config.unwrap_or_default();
+    problems.extend(useless_tls(&config, &resources, &tree));
     if !problems.is_empty() {
         return Err(problems);
     }
     Ok(Loaded {
         config,
+        endpoints,
         admin,
         node: bootstrap.node.unwrap_or_default(),
-        warnings,
+        warnings: read.warnings,
     })
 }
 
@@ -94,7 +122,7 @@ fn admin(admin: Option<&Admin>, tree: &Node) -> Result<Option<SocketAddr>, Probl
     decode::address(address).map(Some).map_err(wrong)
 }
 
-fn config(resources: &StaticResources, tree: &Node, problems: &mut Vec<Problem>) -> Arc<Config> {
+fn store(resources: &StaticResources, tree: &Node, problems: &mut Vec<Problem>) -> Store {
     let mut store = Store::default();
     for (path, resource) in named(resources) {
         let refused = match resource.name.as_str() {
@@ -107,7 +135,78 @@ fn config(resources: &StaticResources, tree: &Node, problems: &mut Vec<Problem>)
         }));
     }
     problems.extend(without_cluster(&store, resources, tree));
-    store.advance().unwrap_or_default()
+    store
+}
+
+/// The store with the files of its clusters of the type EDS.
+fn endpoints(
+    store: Store,
+    resources: &StaticResources,
+    tree: &Node,
+    problems: &mut Vec<Problem>,
+) -> EndpointFiles {
+    let mut sources = Vec::new();
+    for (at, cluster) in resources.clusters.iter().enumerate() {
+        let service = store.endpoints_of(&cluster.name);
+        match service.map(|service| Source::of(cluster, service)) {
+            Some(Ok(source)) => sources.push(source),
+            Some(Err(problem)) => {
+                let path = format!("{}.{}", place("clusters", at), problem.path);
+                problems.push(Problem::field(
+                    locate::line(tree, &path),
+                    &path,
+                    problem.reason,
+                ));
+            }
+            None => {}
+        }
+    }
+    EndpointFiles::new(store, sources)
+}
+
+/// TLS whose certificates, keys or roots cannot be used.
+fn useless_tls(config: &Config, resources: &StaticResources, tree: &Node) -> Vec<Problem> {
+    let clusters = resources
+        .clusters
+        .iter()
+        .enumerate()
+        .flat_map(|(at, from)| {
+            let cluster = config.clusters.get(from.name.as_str());
+            let all = cluster.into_iter().flat_map(|cluster| {
+                let matches = cluster.tls_matches.iter().map(|entry| &entry.tls);
+                matches.chain([&cluster.tls]).flatten()
+            });
+            let checked = all.filter_map(|settings| tls::check_client(settings).err());
+            let path = format!("{}.transport_socket", place("clusters", at));
+            checked
+                .map(move |error| (path.clone(), error))
+                .collect::<Vec<_>>()
+        });
+    let listeners = resources
+        .listeners
+        .iter()
+        .enumerate()
+        .flat_map(|(at, from)| {
+            let listener = config.listeners.get(listener_name(at, from).as_str());
+            let chains = listener.into_iter().flat_map(|listener| {
+                let chains = listener.filter_chains.iter();
+                chains.chain(&listener.default_filter_chain).enumerate()
+            });
+            let checked = chains.filter_map(|(chain, settings)| {
+                let error = tls::check_server(settings.tls.as_ref()?).err()?;
+                let path = format!("{}.filter_chains[{chain}]", place("listeners", at));
+                Some((format!("{path}.transport_socket"), error))
+            });
+            checked.collect::<Vec<_>>()
+        });
+    let problem = |(path, error): (String, tls::Unusable)| {
+        Problem::field(locate::line(tree, &path), &path, error.to_string())
+    };
+    clusters.chain(listeners).map(problem).collect()
+}
+
+fn place(list: &str, at: usize) -> String {
+    format!("static_resources.{list}[{at}]")
 }
 
 /// Every resource with its place in the file.
@@ -120,7 +219,7 @@ fn named(resources: &StaticResources) -> Vec<(String, SavedResource)> {
     };
     let clusters = resources.clusters.iter().enumerate().map(|(at, cluster)| {
         let resource = resource(CLUSTER, &cluster.name, cluster.encode_to_vec());
-        (format!("static_resources.clusters[{at}]"), resource)
+        (place("clusters", at), resource)
     });
     let listeners = resources
         .listeners
@@ -132,7 +231,7 @@ fn named(resources: &StaticResources) -> Vec<(String, SavedResource)> {
                 &listener_name(at, listener),
                 listener.encode_to_vec(),
             );
-            (format!("static_resources.listeners[{at}]"), resource)
+            (place("listeners", at), resource)
         });
     clusters.chain(listeners).collect()
 }
@@ -166,7 +265,7 @@ fn without_cluster(store: &Store, resources: &StaticResources, tree: &Node) -> V
     let listeners = || resources.listeners.iter().enumerate();
     let problem = |(listener, cluster): (Arc<str>, Arc<str>)| {
         let at = listeners().position(|(at, from)| listener_name(at, from) == *listener)?;
-        let path = format!("static_resources.listeners[{at}]");
+        let path = place("listeners", at);
         let nodes = tree.get("static_resources")?.get("listeners")?;
         let (path, line) = locate::mention(nodes.entry(at)?, &path, &cluster)?;
         let reason = format!("there is no cluster `{cluster}`; add it or correct the name");

@@ -4,6 +4,7 @@
 //! the same [`decode`](crate::control::decode), or everything that is wrong with the file, each with
 //! its line, its field and the remedy. Nothing in a file is passed over without a word.
 
+mod endpoints;
 mod load;
 mod locate;
 mod older;
@@ -15,5 +16,6 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+pub use endpoints::EndpointFiles;
 pub use load::{Loaded, load};
 pub use problem::{Problem, Refused};

@@ -85,6 +85,11 @@ impl Store {
         names.map(ToString::to_string).collect()
     }
 
+    /// The EDS name of the endpoints that `cluster` wants; `None` if it has its own.
+    pub fn endpoints_of(&self, cluster: &str) -> Option<&str> {
+        self.clusters.get(cluster)?.eds.as_deref()
+    }
+
     /// The RDS names that listeners want.
     pub fn wanted_routes(&self) -> BTreeSet<String> {
         let listeners = self.listeners.values();

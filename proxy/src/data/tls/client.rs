@@ -77,6 +77,14 @@ pub async fn connect(
     Ok((Stream::Client(Box::new(stream)), alpn, peer))
 }
 
+/// Whether `tls`, which brings certificates and roots of its own, can be used.
+///
+/// # Errors
+/// Why not.
+pub fn check(tls: &TlsClient) -> Result<(), Unusable> {
+    config(tls, Offer::Http1, None).map(drop)
+}
+
 fn config(
     tls: &TlsClient,
     offer: Offer,

@@ -5,8 +5,8 @@
 mod client;
 mod server;
 
-pub use client::{Client, connect};
-pub use server::{Handshake, accept};
+pub use client::{Client, check as check_client, connect};
+pub use server::{Handshake, accept, check as check_server};
 
 use super::conn::{PeerIdentity, TlsParameters};
 use super::report::Recorder;

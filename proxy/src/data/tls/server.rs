@@ -72,6 +72,14 @@ pub async fn accept(
     })
 }
 
+/// Whether `tls`, which brings certificates and roots of its own, can be used.
+///
+/// # Errors
+/// Why not.
+pub fn check(tls: &TlsServer) -> Result<(), Unusable> {
+    config(tls, &[], None).map(drop)
+}
+
 fn config(
     tls: &TlsServer,
     alpn: &[Arc<str>],

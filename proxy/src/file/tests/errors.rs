@@ -38,6 +38,30 @@ fn a_filter_that_is_unknown_here_is_refused_by_its_type() {
 }
 
 #[test]
+fn tls_that_cannot_be_used_is_refused() {
+    const TYPE: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3";
+    #[rustfmt::skip]
+    let table = [
+        ("{}", "trust anybody; set trusted_ca"),
+        ("{validation_context: {trusted_ca: {inline_string: no PEM}}}", "PEM"),
+        ("{validation_context: {trusted_ca: {filename: /nowhere/root.pem}}}", "read /nowhere/root.pem"),
+        ("{tls_params: {tls_maximum_protocol_version: TLSv1_2}}", "say TLSv1_3"),
+        ("{tls_certificates: [{}, {}]}", "only one certificate"),
+    ];
+    for (context, expected) in table {
+        let socket = format!(
+            "type: STATIC\n    transport_socket: {{typed_config: {{\"@type\": {TYPE}.UpstreamTlsContext, common_tls_context: {context}}}}}"
+        );
+        let said = refusal(&changed("type: STATIC", &socket));
+        assert!(
+            said.starts_with("b.yaml:25: static_resources.clusters[0].transport_socket"),
+            "{said}"
+        );
+        assert!(said.contains(expected), "{context}: {said}");
+    }
+}
+
+#[test]
 fn everything_that_is_wrong_is_said_at_once() {
     let twice = changed("connect_timeout", "connect_time").replace("domains", "domain");
     let said = refusal(&twice);

@@ -1,3 +1,4 @@
+mod endpoints;
 mod errors;
 mod older;
 mod run;

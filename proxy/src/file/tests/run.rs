@@ -75,22 +75,23 @@ async fn get(port: u16, path: &str) -> (String, String) {
 }
 
 #[tokio::test]
-async fn a_bootstrap_serves_its_routes() {
+async fn the_sample_serves_its_routes_once_its_name_is_resolved() {
     let (_port, port) = reserved();
-    let text = changed(
-        "port_value: 8081",
-        &format!("port_value: {}", origin().await),
-    )
-    .replace("8080", &port.to_string())
-    .replace("prefix: \"/\"", "prefix: /api");
-    let workers = started(&text);
-    let (status, body) = get(port, "/apix").await;
-    assert_eq!(
-        (status.as_str(), body.as_str()),
-        ("HTTP/1.1 200 OK", "GET /apix HTTP/1.1")
-    );
+    let text = include_str!("../../../../samples/standalone.yaml");
+    let listener = format!("address: 127.0.0.1, port_value: {port}");
+    let backend = format!("address: localhost, port_value: {}", origin().await);
+    let text = text.replace("address: 0.0.0.0, port_value: 8080", &listener);
+    let text = text.replace("address: backend-service, port_value: 8080", &backend);
+    let _workers = started(&text);
+    let answer = loop {
+        match get(port, "/apix").await {
+            (status, _) if status.ends_with("503 Service Unavailable") => {}
+            answer => break answer,
+        }
+    };
+    let expected = ("HTTP/1.1 200 OK", "GET /apix HTTP/1.1");
+    assert_eq!((answer.0.as_str(), answer.1.as_str()), expected);
     assert_eq!(get(port, "/").await.0, "HTTP/1.1 404 Not Found");
-    drop(workers);
 }
 
 /// One root and a leaf for each name, as `xtask bench` makes them.
