@@ -35,6 +35,7 @@ pub struct Reply<'a> {
     pool: &'a Rc<Buffers>,
     client: Version,
     keep: &'a Cell<bool>,
+    down: &'a Downstream,
 }
 
 impl<'a> Reply<'a> {
@@ -52,7 +53,10 @@ impl<'a> Reply<'a> {
 
     /// Begins the final response.
     pub fn head(&mut self, response: &Response) -> Writer<'a> {
-        if response.length == Length::Unknown && self.client == Version::Http10 {
+        // A drain may have begun while the answer was waited for.
+        if self.down.draining()
+            || (response.length == Length::Unknown && self.client == Version::Http10)
+        {
             self.keep.set(false);
         }
         let mut out = self.pool.text();
@@ -119,6 +123,7 @@ async fn one(
         pool,
         client: request.version,
         keep: &keep,
+        down,
     };
     let reader = Reader::new(stream, buffer, request.length);
     let memory = Cell::new(true);
