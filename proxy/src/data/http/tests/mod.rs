@@ -1,5 +1,6 @@
 //! Whole connections over loopback: a client of ours, the proxy, servers of ours.
 
+mod books;
 mod filters;
 mod h1;
 mod h2;

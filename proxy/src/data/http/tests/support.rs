@@ -57,15 +57,7 @@ impl Setup {
             discovery: Discovery::Static(Arc::new(vec![locality])),
             ..test_conn::cluster("backend")
         };
-        let forward = Forward {
-            clusters: vec![Arc::new(WeightedCluster {
-                name: "backend".into(),
-                weight: 1,
-                headers: HeaderChanges::default(),
-                host_rewrite: None,
-            })],
-            ..Forward::default()
-        };
+        let forward = forward_to("backend");
         let conn = test_conn::inbound("10.0.0.9:40000", "10.0.0.1:80");
         Self {
             hcm: hcm(),
@@ -78,33 +70,10 @@ impl Setup {
     }
 
     pub(super) fn start(self) -> Proxy {
-        let route = Route {
-            name: "default".into(),
-            matches: RouteMatch {
-                path: PathMatch::Prefix("/".into()),
-                case_sensitive: true,
-                headers: Vec::new(),
-                query: Vec::new(),
-                grpc: false,
-                fraction_per_million: None,
-            },
-            action: Action::Forward(Arc::new(self.forward)),
-            headers: HeaderChanges::default(),
-            overrides: self.overrides,
-        };
-        let host = VirtualHost {
-            domains: vec!["*".into()],
-            routes: vec![Arc::new(route)],
-            ..VirtualHost::default()
-        };
-        let table = RouteTable {
-            name: "routes".into(),
-            virtual_hosts: vec![Arc::new(host)],
-            ..RouteTable::default()
-        };
+        let table = routes(self.forward, self.overrides);
         let config = Config {
             listeners: BTreeMap::new(),
-            routes: [("routes".into(), Arc::new(table))].into(),
+            routes: [("routes".into(), table)].into(),
             clusters: std::iter::once(self.cluster)
                 .chain(self.more)
                 .map(|cluster| (Arc::clone(&cluster.name), Arc::new(cluster)))
@@ -222,7 +191,53 @@ pub(super) fn run(test: impl Future<Output = ()>) {
     LocalSet::new().block_on(&runtime, limited);
 }
 
-fn hcm() -> Hcm {
+/// A table that sends everything to `cluster`.
+pub(super) fn table(cluster: &str) -> Arc<RouteTable> {
+    routes(forward_to(cluster), BTreeMap::new())
+}
+
+fn forward_to(cluster: &str) -> Forward {
+    Forward {
+        clusters: vec![Arc::new(WeightedCluster {
+            name: cluster.into(),
+            weight: 1,
+            headers: HeaderChanges::default(),
+            host_rewrite: None,
+        })],
+        ..Forward::default()
+    }
+}
+
+/// A table of one route for everything.
+fn routes(forward: Forward, overrides: BTreeMap<Arc<str>, HttpFilterOverride>) -> Arc<RouteTable> {
+    let route = Route {
+        name: "default".into(),
+        matches: RouteMatch {
+            path: PathMatch::Prefix("/".into()),
+            case_sensitive: true,
+            headers: Vec::new(),
+            query: Vec::new(),
+            grpc: false,
+            fraction_per_million: None,
+        },
+        action: Action::Forward(Arc::new(forward)),
+        headers: HeaderChanges::default(),
+        overrides,
+    };
+    let host = VirtualHost {
+        domains: vec!["*".into()],
+        routes: vec![Arc::new(route)],
+        ..VirtualHost::default()
+    };
+    Arc::new(RouteTable {
+        name: "routes".into(),
+        virtual_hosts: vec![Arc::new(host)],
+        ..RouteTable::default()
+    })
+}
+
+/// A manager that changes nothing, with the routes `routes`.
+pub(super) fn hcm() -> Hcm {
     Hcm {
         stat_prefix: "test".into(),
         codec: Codec::Auto,
