@@ -1,6 +1,8 @@
 //! SIGTERM to a proxy that serves: what has begun ends well, clients learn that they should go,
 //! and the process ends.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
+
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
