@@ -13,6 +13,9 @@ use std::time::Duration;
 const QUEUE: usize = 8192;
 /// Lines are gathered for this long, so that a busy proxy wakes the writer 20 times a second.
 const GATHER: Duration = Duration::from_millis(50);
+/// The allocator alone takes more than 64 KiB of stack to grow a batch when it is built without
+/// optimisation; pages that nobody touches cost nothing.
+const STACK: usize = 512 * 1024;
 
 /// Every access log that is open, by path. Opened at its first line.
 #[derive(Debug, Default)]
@@ -68,7 +71,7 @@ impl Log {
         let (lines, queue) = sync_channel(QUEUE);
         let writer = thread::Builder::new()
             .name("access-log".to_owned())
-            .stack_size(64 * 1024)
+            .stack_size(STACK)
             .spawn(move || while write_batch(&queue, &mut out) {})?;
         Ok(Self { lines, writer })
     }
