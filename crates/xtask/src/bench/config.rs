@@ -11,6 +11,8 @@ pub(super) enum Carries {
     Http1,
     /// HTTP/2, from an HTTP/1.1 client to an HTTP/1.1 origin.
     Http2,
+    /// The same, with what a mesh adds: policies, retries, access log, request id, Istio's metrics.
+    Mesh,
     /// HTTP/2 from the client to the origin.
     Streams,
     /// Bytes.
@@ -48,11 +50,12 @@ fn pair(folder: &Path, carries: Carries) -> Vec<String> {
     let (origin, between, last, alpn) = match carries {
         Carries::Bytes => (ORIGIN, "", "", "istio"),
         Carries::Http1 => (ORIGIN, "", "", "http/1.1"),
-        Carries::Http2 => (ORIGIN, HTTP2, "", "h2"),
+        Carries::Http2 | Carries::Mesh => (ORIGIN, HTTP2, "", "h2"),
         Carries::Streams => (ORIGIN_H2, HTTP2, HTTP2, "h2"),
     };
     let listener = match carries {
         Carries::Bytes => tcp_listener,
+        Carries::Mesh => mesh_listener,
         Carries::Http1 | Carries::Http2 | Carries::Streams => http_listener,
     };
     let outbound = cluster(port(1), &client_tls(folder, alpn), between);
@@ -101,6 +104,37 @@ fn http_listener(port: u16, tls: &str) -> String {
             typed_config: {{\"@type\": {ROUTER}}}
 {tls}"
     )
+}
+
+/// The HTTP listener with five policies of which the last one fits, retries, a log line for each
+/// request, and Istio's metrics, which stock Envoy passes over because they are marked optional.
+fn mesh_listener(port: u16, tls: &str) -> String {
+    let policy = |number: usize| {
+        let path = if number == 5 { "/" } else { "/other" };
+        format!(
+            "                  policy-{number}: {{permissions: [{{url_path: {{path: {{prefix: \"{path}\"}}}}}}], principals: [{{any: true}}]}}\n"
+        )
+    };
+    let policies: String = (1..=5).map(policy).collect();
+    let filters = format!(
+        "          access_log:
+          - name: envoy.access_loggers.file
+            typed_config: {{\"@type\": type.googleapis.com/envoy.extensions.access_loggers.file.v3.FileAccessLog, path: /dev/null}}
+          http_filters:
+          - name: istio.stats
+            is_optional: true
+            typed_config: {{\"@type\": type.googleapis.com/udpa.type.v1.TypedStruct, type_url: type.googleapis.com/stats.PluginConfig, value: {{}}}}
+          - name: envoy.filters.http.rbac
+            typed_config:
+              \"@type\": type.googleapis.com/envoy.extensions.filters.http.rbac.v3.RBAC
+              rules:
+                policies:
+{policies}"
+    );
+    let retries = "timeout: 0s, retry_policy: {retry_on: \"connect-failure,refused-stream,unavailable\", num_retries: 2}";
+    http_listener(port, tls)
+        .replace("          http_filters:\n", &filters)
+        .replace("timeout: 0s", retries)
 }
 
 fn tcp_listener(port: u16, tls: &str) -> String {

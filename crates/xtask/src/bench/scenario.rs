@@ -87,7 +87,7 @@ const fn row(name: &'static str, goal: &'static str, chain: Chain, load: Generat
 }
 
 /// Every row.
-pub(super) static ALL: [Scenario; 10] = [
+pub(super) static ALL: [Scenario; 11] = [
     row("plaintext hop", "0.42", Chain::Hop, GET),
     row(
         "mTLS pair over h2",
@@ -99,6 +99,12 @@ pub(super) static ALL: [Scenario; 10] = [
         "mTLS pair over h1",
         "0.45",
         Chain::Pair(config::Carries::Http1),
+        GET,
+    ),
+    row(
+        "mTLS pair over h2 as in a mesh",
+        "0.40",
+        Chain::Pair(config::Carries::Mesh),
         GET,
     ),
     row(
