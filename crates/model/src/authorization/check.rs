@@ -108,12 +108,12 @@ pub(super) fn unverified_tokens(object: &Object, policy: &Policy) -> Option<Prob
 /// A value that cannot be read, and what that means for the others.
 pub(super) fn of_fault(object: &Object, action: Action, fault: Fault) -> Problem {
     let effect = match action.matches_in_doubt() {
-        true => "taken to match everything",
-        false => "taken to match nothing",
+        true => "the rule matches as if it were not there",
+        false => "nothing is allowed by it",
     };
     Problem {
         field: fault.field,
-        message: format!("{}; it is {effect}", fault.message),
+        message: format!("{}; {effect}", fault.message),
         remedy: fault.remedy.into(),
         ..error(object)
     }

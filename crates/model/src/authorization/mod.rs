@@ -5,8 +5,8 @@
 //! that is left passes, with one only what a rule of it matches. Source: Istio
 //! `pilot/pkg/security/authz`.
 //!
-//! A fault never opens anything. Where a match opens (`ALLOW`), what cannot be read matches nothing;
-//! where it closes or is only noted, it matches everything. What is right beside it stays in force.
+//! A fault never opens anything. Where a match opens (`ALLOW`), nothing matches by what cannot be
+//! read; where it closes or is only noted, everything does. What is right beside it stays in force.
 
 mod check;
 mod parse;
@@ -60,6 +60,8 @@ impl Action {
 pub struct Rule {
     /// Its place in the object.
     pub index: usize,
+    /// Whether it asks for something that only HTTP requests have, be it in a part that cannot be read.
+    pub asks_http: bool,
     /// All of one of these; empty is anybody.
     pub sources: Vec<Vec<Condition>>,
     /// All of one of these; empty is anything.

@@ -20,6 +20,8 @@ pub(super) struct Reader<'a> {
     mesh: &'a Mesh,
     object: &'a Object,
     action: Action,
+    /// Whether the rule that is being read asks for something of HTTP.
+    asks_http: bool,
     problems: Vec<Problem>,
 }
 
@@ -35,6 +37,7 @@ pub(super) fn policy(mesh: &Mesh, object: &Object, dry_run: bool) -> (Policy, Ve
         mesh,
         object,
         action,
+        asks_http: false,
         problems: Vec::new(),
     };
     let rules = object.spec.rules.iter().enumerate();
@@ -50,6 +53,7 @@ pub(super) fn policy(mesh: &Mesh, object: &Object, dry_run: bool) -> (Policy, Ve
 
 impl Reader<'_> {
     fn rule(&mut self, index: usize, rule: &AuthorizationRule) -> Result<Rule, Never> {
+        self.asks_http = false;
         let mut sources = Vec::new();
         for (at, from) in rule.from.iter().enumerate() {
             let field = format!("spec.rules[{index}].from[{at}].source");
@@ -72,6 +76,7 @@ impl Reader<'_> {
         }
         Ok(Rule {
             index,
+            asks_http: self.asks_http,
             sources,
             operations,
             conditions: conditions?,
@@ -142,6 +147,7 @@ impl Reader<'_> {
 
     /// The tests of the values that can be read, and whether there are others.
     fn read(&mut self, field: &str, list: &List<'_>) -> (Vec<Test>, bool) {
+        self.asks_http |= list.attribute.is_http() && !list.values.is_empty();
         let mut read = Vec::new();
         let mut faulty = false;
         let namespace = &self.object.meta.key.namespace;

@@ -3,7 +3,7 @@
 use super::template;
 use super::{PathPattern, Pattern, Test};
 use crate::mesh::Mesh;
-use crate::routing::check::{Fault, fault, header, port};
+use crate::routing::check::{Fault, fault, header};
 use ipnet::IpNet;
 use std::net::IpAddr;
 
@@ -30,6 +30,29 @@ pub(super) enum Attribute {
     Method,
     Path,
     Header(String),
+}
+
+impl Attribute {
+    /// Whether only HTTP requests have it.
+    pub(super) fn is_http(&self) -> bool {
+        match self {
+            Self::Principal
+            | Self::Namespace
+            | Self::ServiceAccount
+            | Self::TrustDomain
+            | Self::PeerIp
+            | Self::ClientIp
+            | Self::DestinationIp
+            | Self::DestinationPort
+            | Self::ServerName => false,
+            Self::RequestPrincipal
+            | Self::Claim(_)
+            | Self::Host
+            | Self::Method
+            | Self::Path
+            | Self::Header(_) => true,
+        }
+    }
 }
 
 /// What a `key` of `when` names.
@@ -97,9 +120,7 @@ pub(super) fn tests(
         Attribute::PeerIp => Test::PeerIp(range(field, value)?),
         Attribute::ClientIp => Test::ClientIp(range(field, value)?),
         Attribute::DestinationIp => Test::DestinationIp(range(field, value)?),
-        Attribute::DestinationPort => {
-            Test::DestinationPort(port(field, value.parse().unwrap_or(0))?)
-        }
+        Attribute::DestinationPort => Test::DestinationPort(port(field, value)?),
         Attribute::ServerName => Test::ServerName(pattern),
         Attribute::Host => Test::Host(pattern),
         Attribute::Method => Test::Method(pattern),
@@ -192,6 +213,17 @@ fn name(field: &str, value: &str) -> Result<String, Fault> {
             field,
             format!("`{value}` is not the name of a namespace"),
             "use letters, digits, hyphens and *",
+        ),
+    }
+}
+
+fn port(field: &str, value: &str) -> Result<u16, Fault> {
+    match value.parse() {
+        Ok(port @ 1..) => Ok(port),
+        Ok(0) | Err(_) => fault(
+            field,
+            format!("`{value}` is not a port"),
+            "use the number of a port of the pod, 1 to 65535",
         ),
     }
 }
