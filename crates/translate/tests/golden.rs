@@ -1,6 +1,7 @@
 //! Each folder of `golden/` is a rule: `in.yaml` is what a user writes, `out.json` what the proxy
 //! named in its head is told. `# show:` picks the resources that the rule is about, by
-//! `type/name`, where the name may end in `*`.
+//! `type/name`, where the name may end in `*`; `# policies:` shows the RBAC filters of the inbound
+//! listener, once each.
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
 use serde_json::{Map, Value, json};
@@ -29,11 +30,16 @@ fn told(yaml: &str) -> String {
     let (resources, found) = resources(&snapshot.view(&node(yaml)));
     problems.extend(found);
     let patterns = header(yaml, "show");
-    let told = json!({
+    let mut told = json!({
         "problems": problems.iter().map(Problem::to_string).collect::<Vec<_>>(),
         "names": names(&resources),
         "resources": shown(&resources, &patterns),
     });
+    if !header(yaml, "policies").is_empty() {
+        let told = told.as_object_mut().unwrap();
+        told.retain(|key, _| key == "problems");
+        told.insert("policies".into(), policies(&resources));
+    }
     serde_json::to_string_pretty(&told).unwrap() + "\n"
 }
 
@@ -78,4 +84,28 @@ fn shown(resources: &Resources, patterns: &[&str]) -> Value {
         }
     }
     Value::Object(shown)
+}
+
+/// The RBAC filters of requests and of connections; every chain must have the same.
+fn policies(resources: &Resources) -> Value {
+    let mut listeners = resources.of(weft_proto::type_url::LISTENER);
+    let (_, any) = listeners
+        .find(|(name, _)| &***name == "virtualInbound")
+        .unwrap();
+    let listener = weft_testkit::json(any);
+    let mut found: Map<String, Value> = Map::new();
+    for chain in listener["filter_chains"].as_array().unwrap() {
+        let filters = chain["filters"].as_array().unwrap();
+        let last = &filters.last().unwrap()["typed_config"];
+        let (kind, filters) = match last["http_filters"].as_array() {
+            Some(filters) => ("http", filters),
+            None if chain["name"] == "virtualInbound-blackhole" => continue,
+            None => ("tcp", filters),
+        };
+        let is_policy = |filter: &&Value| filter["name"].as_str().unwrap().ends_with(".rbac");
+        let own: Value = filters.iter().filter(is_policy).cloned().collect();
+        let first = found.entry(kind).or_insert_with(|| own.clone());
+        assert_eq!(*first, own, "{}", chain["name"]);
+    }
+    Value::Object(found)
 }

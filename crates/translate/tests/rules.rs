@@ -85,7 +85,7 @@ fn a_hundred_broken_objects_of_one_user_change_nothing_for_others() {
     assert_eq!(hosts_of_shop(&after), hosts_of_shop(&expected));
 }
 
-const BAD: usize = 4;
+const BAD: usize = 5;
 
 /// Objects of the namespace `bad`, before they are spoiled.
 fn bad_objects(number: usize) -> [Value; BAD] {
@@ -120,6 +120,18 @@ fn bad_objects(number: usize) -> [Value; BAD] {
                 "selector": {"matchLabels": {"app": "reviews"}},
                 "mtls": {"mode": "STRICT"},
                 "portLevelMtls": {"80": {"mode": "DISABLE"}},
+            }),
+        ),
+        object(
+            "security.istio.io/v1",
+            "AuthorizationPolicy",
+            json!({
+                "selector": {"matchLabels": {"app": "reviews"}},
+                "action": "DENY",
+                "rules": [{
+                    "from": [{"source": {"principals": ["*"], "notIpBlocks": ["10.0.0.0/8"]}}],
+                    "when": [{"key": "source.ip", "values": ["10.0.0.1"]}],
+                }],
             }),
         ),
         object(

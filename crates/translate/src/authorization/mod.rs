@@ -69,7 +69,9 @@ impl Rules {
             let policies = view.authorization.iter().map(AsRef::as_ref);
             let counted = |policy: &&Policy| policy.action == action && policy.dry_run == dry_run;
             let policies: Vec<_> = policies.filter(counted).collect();
-            (!policies.is_empty()).then(|| merged(action, &policies, carried))
+            let rules = (!policies.is_empty()).then(|| merged(action, &policies, carried));
+            // Without rules only ALLOW does something.
+            rules.filter(|rules| action == Action::Allow || !rules.policies.is_empty())
         };
         let rules = Self {
             enforced: rules(false),

@@ -31,7 +31,7 @@ pub(super) enum Carried {
 /// matches as if it did not ask.
 pub(super) fn policy(rule: &Rule, in_doubt: bool, carried: Carried) -> Option<Policy> {
     let blind = carried == Carried::Bytes;
-    if blind && !in_doubt && rule.all().any(Condition::is_http) {
+    if blind && !in_doubt && rule.asks_http {
         return None;
     }
     let seen = |condition: &&Condition| !(blind && condition.is_http());
