@@ -40,20 +40,26 @@ impl PartialEq for StringMatch {
 }
 
 impl StringMatch {
-    /// Whether `text` satisfies the condition.
+    /// Whether `text` satisfies the condition. Never allocates: policies ask it for every request.
     pub fn matches(&self, text: &str) -> bool {
-        let lower = |s: &str| s.to_ascii_lowercase();
+        let same = |part: Option<&[u8]>, want: &str| {
+            part.is_some_and(|part| part.eq_ignore_ascii_case(want.as_bytes()))
+        };
+        let bytes = text.as_bytes();
         match self {
             Self::Exact(want, false) => text == &**want,
             Self::Exact(want, true) => text.eq_ignore_ascii_case(want),
             Self::Prefix(want, false) => text.starts_with(&**want),
-            Self::Prefix(want, true) => text
-                .get(..want.len())
-                .is_some_and(|head| head.eq_ignore_ascii_case(want)),
+            Self::Prefix(want, true) => same(bytes.get(..want.len()), want),
             Self::Suffix(want, false) => text.ends_with(&**want),
-            Self::Suffix(want, true) => lower(text).ends_with(&lower(want)),
+            Self::Suffix(want, true) => {
+                let start = bytes.len().checked_sub(want.len());
+                same(start.and_then(|start| bytes.get(start..)), want)
+            }
             Self::Contains(want, false) => text.contains(&**want),
-            Self::Contains(want, true) => lower(text).contains(&lower(want)),
+            Self::Contains(want, true) => {
+                want.is_empty() || bytes.windows(want.len()).any(|part| same(Some(part), want))
+            }
             Self::Regex(pattern) => {
                 // Envoy's RE2 matches the whole text; patterns are anchored by decode.
                 pattern.is_match(text)

@@ -83,6 +83,19 @@ fn value(from: &matcher::ValueMatcher) -> Outcome<Option<StringMatch>> {
             Some(matcher::list_matcher::MatchPattern::OneOf(one)) => value(one),
             None => Err(Fault::new("a list matcher without a pattern")),
         },
+        Some(Is::OrMatch(or)) => {
+            // Istio's "a text, or a list with such an element" is one condition here.
+            let mut values = or.value_matchers.iter().map(value);
+            let first = values
+                .next()
+                .unwrap_or(Err(Fault::new("an empty or_match")))?;
+            for other in values {
+                if other? != first {
+                    return Err(Fault::new("or_match of different values is not supported"));
+                }
+            }
+            Ok(first)
+        }
         _ => Err(Fault::new(
             "only strings, lists and presence can be matched in metadata",
         )),

@@ -1,55 +1,99 @@
 //! Conditions on header fields, for routes and for policies.
 
+use super::Reading;
 use crate::config::{HeaderMatch, HeaderValueMatch};
+use crate::data::http::fields::{Fields, elements};
 use crate::data::http::head::Request;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 
 /// Whether `request` satisfies `header`, as routes see it.
 pub fn matches(header: &HeaderMatch, request: &Request) -> bool {
-    satisfied(header, value(request, &header.name).as_deref())
+    let value = pseudo(request, &header.name).map(Cow::Borrowed);
+    let value = value.or_else(|| request.fields.joined(&header.name));
+    satisfied(header, value.as_deref())
 }
 
-/// As [`matches`], but a policy for `secret.com` also means `secret.com:8080` and `secret.com.`:
-/// whoever can choose a spelling must not choose a policy by it.
-pub(super) fn policy_matches(header: &HeaderMatch, request: &Request) -> bool {
-    if !matches!(&*header.name, ":authority" | "host") {
-        return matches(header, request);
-    }
-    let spelled = satisfied(header, Some(&request.authority));
-    let bare = satisfied(header, Some(bare_host(&request.authority)));
-    if header.invert {
-        spelled && bare
-    } else {
-        spelled || bare
-    }
-}
-
-fn satisfied(header: &HeaderMatch, value: Option<&str>) -> bool {
-    let value = match value {
-        None if header.missing_as_empty => Some(""),
-        other => other,
+/// As [`matches`], but what closes also finds a host with its port or final dot, and a value that is
+/// one of several.
+pub(super) fn policy_matches(header: &HeaderMatch, request: &Request, reading: Reading) -> bool {
+    let reading = match header.invert {
+        true => reading.inverted(),
+        false => reading,
     };
-    let found = match (&header.value, value) {
-        (HeaderValueMatch::Present(wanted), value) => value.is_some() == *wanted,
-        // Envoy: a condition on an absent value is not satisfied, inverted or not.
-        (HeaderValueMatch::String(_) | HeaderValueMatch::Range(..), None) => return header.invert,
-        (HeaderValueMatch::String(condition), Some(value)) => condition.matches(value),
-        (HeaderValueMatch::Range(start, end), Some(value)) => value
-            .parse()
-            .is_ok_and(|number| (*start..*end).contains(&number)),
+    let found = match pseudo(request, &header.name) {
+        Some(value) => {
+            found(header, Some(value))
+                || reading == Reading::Any
+                    && matches!(&*header.name, ":authority" | "host")
+                    && found(header, Some(bare_host(value)))
+        }
+        None => in_fields(header, &request.fields, reading),
     };
     found != header.invert
 }
 
-fn value<'a>(request: &'a Request, name: &str) -> Option<Cow<'a, str>> {
-    let pseudo = match name {
-        ":method" => request.method.as_str(),
-        ":path" => request.target.as_str(),
-        ":authority" | "host" => request.authority.as_str(),
-        ":scheme" => request.scheme,
-        name => return request.fields.joined(name),
+fn in_fields(header: &HeaderMatch, fields: &Fields, reading: Reading) -> bool {
+    let mut lines = fields.all(&header.name);
+    let first = lines.next();
+    let several = lines.next().is_some();
+    let whole = match first {
+        Some(_) if several => found_in(header, &joined(fields, &header.name)),
+        Some(line) => found_in(header, line),
+        None => return found(header, None),
     };
-    Some(Cow::Borrowed(pseudo))
+    let among = |line: &[u8]| {
+        let mut elements = elements(line);
+        several && found_in(header, line) || elements.any(|element| found_in(header, element))
+    };
+    whole || reading == Reading::Any && fields.all(&header.name).any(among)
+}
+
+/// All lines with commas between them (RFC 9110 §5.3), on the stack unless they are long.
+fn joined(fields: &Fields, name: &str) -> SmallVec<[u8; 512]> {
+    let mut whole = SmallVec::new();
+    for (at, line) in fields.all(name).enumerate() {
+        if at > 0 {
+            whole.push(b',');
+        }
+        whole.extend_from_slice(line);
+    }
+    whole
+}
+
+fn found_in(header: &HeaderMatch, value: &[u8]) -> bool {
+    found(header, Some(&String::from_utf8_lossy(value)))
+}
+
+fn satisfied(header: &HeaderMatch, value: Option<&str>) -> bool {
+    found(header, value) != header.invert
+}
+
+/// The condition on a value, before it is inverted. What is absent meets none but absence.
+fn found(header: &HeaderMatch, value: Option<&str>) -> bool {
+    let value = match value {
+        None if header.missing_as_empty => Some(""),
+        other => other,
+    };
+    match (&header.value, value) {
+        (HeaderValueMatch::Present(wanted), value) => value.is_some() == *wanted,
+        (HeaderValueMatch::String(_) | HeaderValueMatch::Range(..), None) => false,
+        (HeaderValueMatch::String(condition), Some(value)) => condition.matches(value),
+        (HeaderValueMatch::Range(start, end), Some(value)) => value
+            .parse()
+            .is_ok_and(|number| (*start..*end).contains(&number)),
+    }
+}
+
+/// The parts of a head that HTTP/2 has among the fields.
+fn pseudo<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
+    match name {
+        ":method" => Some(request.method.as_str()),
+        ":path" => Some(request.target.as_str()),
+        ":authority" | "host" => Some(request.authority.as_str()),
+        ":scheme" => Some(request.scheme),
+        _ => None, // another field's name
+    }
 }
 
 /// An authority without port and without the dot of a fully qualified name.

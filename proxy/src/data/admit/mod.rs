@@ -1,7 +1,11 @@
 //! RBAC: whether a request or connection may pass. Pure; in flow facts and rules, out flows a verdict.
 //!
 //! Source: Envoy `rbac_filter`, `config.rbac.v3`. Deny policies stand in a filter before allow
-//! policies, so that order of filters is order of evaluation.
+//! policies, so that order of filters is order of evaluation. Nothing here allocates.
+//!
+//! Some values can be read in several ways: a header that came twice, a host with its port. Whoever
+//! chooses a spelling must not choose a policy by it, so what closes takes every reading, and what
+//! opens takes the literal one; see [`Reading`].
 
 mod header;
 
@@ -24,6 +28,32 @@ pub struct Facts<'a> {
     pub request: Option<&'a Request>,
     /// The client after `x-forwarded-for` was considered; the peer's for TCP.
     pub remote_ip: IpAddr,
+}
+
+/// How a value that can be read in several ways is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reading {
+    /// As it stands: where a match opens.
+    Literal,
+    /// In every way: where a match closes or is only noted.
+    Any,
+}
+
+impl Reading {
+    fn of(action: RbacAction) -> Self {
+        match action {
+            RbacAction::Allow => Self::Literal,
+            RbacAction::Deny | RbacAction::Log => Self::Any,
+        }
+    }
+
+    /// Below a `not`.
+    fn inverted(self) -> Self {
+        match self {
+            Self::Literal => Self::Any,
+            Self::Any => Self::Literal,
+        }
+    }
 }
 
 /// What one set of rules says.
@@ -54,12 +84,19 @@ impl<'a> Facts<'a> {
         }
     }
 
-    /// The facts of a request.
-    pub fn http(conn: &'a ConnInfo, request: &'a Request, remote_ip: IpAddr) -> Self {
+    /// The facts of a request. At the edge the client is the peer, else the nearest address that
+    /// proxies before us have added (Envoy `use_remote_address`).
+    pub fn http(conn: &'a ConnInfo, request: &'a Request, at_the_edge: bool) -> Self {
+        let peer = conn.remote.ip();
+        let forwarded = request.fields.all("x-forwarded-for").last();
+        let nearest = forwarded.filter(|_| !at_the_edge).and_then(|list| {
+            let text = std::str::from_utf8(list).ok()?;
+            text.rsplit(',').next()?.trim().parse().ok()
+        });
         Self {
             conn,
             request: Some(request),
-            remote_ip,
+            remote_ip: nearest.unwrap_or(peer),
         }
     }
 }
@@ -95,10 +132,11 @@ pub fn decide<'a>(rbac: &'a Rbac, facts: &Facts<'_>) -> Decision<'a> {
 }
 
 fn evaluate<'a>(rules: &'a RbacRules, facts: &Facts<'_>) -> Verdict<'a> {
+    let reading = Reading::of(rules.action);
     let matched = rules
         .policies
         .iter()
-        .find(|(_, policy)| policy_matches(policy, facts));
+        .find(|(_, policy)| policy_matches(policy, facts, reading));
     let name = matched.map(|(name, _)| &**name);
     match (rules.action, name) {
         (RbacAction::Allow, None) => Verdict::Denied(None),
@@ -109,25 +147,21 @@ fn evaluate<'a>(rules: &'a RbacRules, facts: &Facts<'_>) -> Verdict<'a> {
     }
 }
 
-fn policy_matches(policy: &RbacPolicy, facts: &Facts<'_>) -> bool {
-    policy
-        .permissions
-        .iter()
-        .any(|permission| permits(permission, facts))
-        && policy
-            .principals
-            .iter()
-            .any(|principal| is_principal(principal, facts))
+fn policy_matches(policy: &RbacPolicy, facts: &Facts<'_>, reading: Reading) -> bool {
+    let mut permissions = policy.permissions.iter();
+    let mut principals = policy.principals.iter();
+    permissions.any(|permission| permits(permission, facts, reading))
+        && principals.any(|principal| is_principal(principal, facts, reading))
 }
 
-fn permits(permission: &Permission, facts: &Facts<'_>) -> bool {
+fn permits(permission: &Permission, facts: &Facts<'_>, reading: Reading) -> bool {
     let port = facts.conn.local.port();
     match permission {
         Permission::Any => true,
-        Permission::And(all) => all.iter().all(|one| permits(one, facts)),
-        Permission::Or(any) => any.iter().any(|one| permits(one, facts)),
-        Permission::Not(inner) => !permits(inner, facts),
-        Permission::Header(header) => has_header(header, facts),
+        Permission::And(all) => all.iter().all(|one| permits(one, facts, reading)),
+        Permission::Or(any) => any.iter().any(|one| permits(one, facts, reading)),
+        Permission::Not(inner) => !permits(inner, facts, reading.inverted()),
+        Permission::Header(header) => has_header(header, facts, reading),
         Permission::UrlPath(path) => on_path(path, facts),
         Permission::UriTemplate(template) => facts
             .request
@@ -139,16 +173,16 @@ fn permits(permission: &Permission, facts: &Facts<'_>) -> bool {
     }
 }
 
-fn is_principal(principal: &Principal, facts: &Facts<'_>) -> bool {
+fn is_principal(principal: &Principal, facts: &Facts<'_>, reading: Reading) -> bool {
     match principal {
         Principal::Any => true,
-        Principal::And(all) => all.iter().all(|one| is_principal(one, facts)),
-        Principal::Or(any) => any.iter().any(|one| is_principal(one, facts)),
-        Principal::Not(inner) => !is_principal(inner, facts),
+        Principal::And(all) => all.iter().all(|one| is_principal(one, facts, reading)),
+        Principal::Or(any) => any.iter().any(|one| is_principal(one, facts, reading)),
+        Principal::Not(inner) => !is_principal(inner, facts, reading.inverted()),
         Principal::Authenticated(name) => is_authenticated(name.as_ref(), facts),
         Principal::DirectRemoteIp(net) => within(net, facts.conn.remote.ip()),
         Principal::RemoteIp(net) => within(net, facts.remote_ip),
-        Principal::Header(header) => has_header(header, facts),
+        Principal::Header(header) => has_header(header, facts, reading),
         Principal::UrlPath(path) => on_path(path, facts),
         // Nothing here writes metadata: a claim that nobody verified is an absent one.
         Principal::Metadata(_) => false,
@@ -171,10 +205,10 @@ fn is_authenticated(name: Option<&StringMatch>, facts: &Facts<'_>) -> bool {
     name.matches(&peer.subject)
 }
 
-fn has_header(header: &HeaderMatch, facts: &Facts<'_>) -> bool {
+fn has_header(header: &HeaderMatch, facts: &Facts<'_>, reading: Reading) -> bool {
     facts
         .request
-        .is_some_and(|request| header::policy_matches(header, request))
+        .is_some_and(|request| header::policy_matches(header, request, reading))
 }
 
 fn on_path(path: &StringMatch, facts: &Facts<'_>) -> bool {
