@@ -201,13 +201,24 @@ fn admitted(worker: &Worker, stream: &Stream, info: &ConnInfo) -> Result<(), Ref
         let decision = admit::decide(rbac, &Facts::tcp(info));
         count(worker, info, &decision);
         if !decision.verdict.passes() {
-            return Err(reset(
-                stream.socket(),
-                Refused::Denied(decision.verdict.details()),
-            ));
+            let details = decision.verdict.details();
+            log_denied(worker, info, &details);
+            return Err(reset(stream.socket(), Refused::Denied(details)));
         }
     }
     Ok(())
+}
+
+/// A refused connection is logged where an accepted one would be, with the policy that refused it.
+fn log_denied(worker: &Worker, info: &ConnInfo, details: &str) {
+    let Terminal::Tcp(proxy) = &info.chain.terminal else {
+        return;
+    };
+    let record = Record {
+        termination: details,
+        ..Record::of_connection(info, SystemTime::now(), Flags::NONE)
+    };
+    worker.report.log(&proxy.access_log, &record);
 }
 
 fn count(worker: &Worker, info: &ConnInfo, decision: &admit::Decision<'_>) {
