@@ -223,4 +223,6 @@ fn within(net: &IpNet, address: IpAddr) -> bool {
 }
 
 #[cfg(test)]
+mod socket_tests;
+#[cfg(test)]
 mod tests;
