@@ -4,7 +4,7 @@
 //! is broken. Must never forget settings that worked: broken ones are reported and not taken.
 
 mod changes;
-mod settings;
+pub mod settings;
 
 use crate::Namespace;
 use crate::admission::tls::Certificate;

@@ -5,12 +5,12 @@ use weft_api::injection::InjectionSettings;
 use weft_api::templates::{self, InvalidTemplate};
 
 /// Name of the ConfigMap that the operator writes.
-pub(super) const SETTINGS: &str = "weft-injection";
+pub const SETTINGS: &str = "weft-injection";
 const KEY: &str = "settings.yaml";
 
 /// Settings that cannot be used.
 #[derive(Clone, Debug, Eq, PartialEq, thiserror::Error)]
-pub(super) enum InvalidSettings {
+pub enum InvalidSettings {
     /// What the operator wrote.
     #[error(
         "key settings.yaml of ConfigMap weft-injection is not readable: {0}; the operator writes it, see its log"
@@ -27,14 +27,17 @@ pub(super) enum InvalidSettings {
 }
 
 /// Name of the ConfigMap with templates in Istio's form; `None` where the settings are unreadable.
-pub(super) fn source(ours: &ConfigMap) -> Option<String> {
+pub fn source(ours: &ConfigMap) -> Option<String> {
     parse(ours)
         .ok()
         .map(|settings| settings.template_source.name)
 }
 
 /// The settings that the operator wrote, with what people wrote in Istio's form over them.
-pub(super) fn read(
+///
+/// # Errors
+/// If one of the two cannot be read.
+pub fn read(
     ours: &ConfigMap,
     theirs: Option<&ConfigMap>,
 ) -> Result<InjectionSettings, InvalidSettings> {
