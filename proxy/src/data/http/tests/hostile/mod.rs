@@ -4,6 +4,7 @@
 mod bodies;
 mod frames;
 mod heads;
+mod slow;
 
 use super::support::{Proxy, Setup, server};
 use std::cell::RefCell;
