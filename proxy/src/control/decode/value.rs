@@ -135,6 +135,9 @@ pub(super) fn socket(address: Option<&core::Address>) -> Outcome<(Arc<str>, u16)
     let inner = address.and_then(|address| address.address.as_ref());
     match inner {
         Some(core::address::Address::SocketAddress(socket)) => {
+            if socket.protocol() == core::socket_address::Protocol::Udp {
+                return Err(Fault::new("UDP is not supported"));
+            }
             let port = match &socket.port_specifier {
                 Some(core::socket_address::PortSpecifier::PortValue(value)) => port(*value)?,
                 _ => return Err(Fault::new("an address without a port number")),

@@ -16,6 +16,7 @@ fn what_is_wrong_is_named_with_line_field_and_remedy() {
         ("{cluster: backend, timeout: 1.5s}", "{cluster: backend, cluster_header: x}", "b.yaml:18: static_resources.listeners[0].filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0].routes[0].route.cluster_header: is not supported by this proxy; remove it"),
         ("{prefix: \"/\"}",         "{prefix: /, path: /x}",    "b.yaml:17: static_resources.listeners[0].filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0].routes[0].match.path: only one of `prefix` and `path` can be set"),
         ("port_value: 8080",        "port_value: 80800",        "b.yaml:4: static_resources.listeners[0].address: 80800 is not a port"),
+        ("port_value: 8080",        "port_value: 8080, protocol: UDP", "b.yaml:4: static_resources.listeners[0].address: UDP is not supported"),
         ("port_value: 8080",        "port_value: many",         "b.yaml:4: static_resources.listeners[0].address.socket_address.port_value: `many` is not a whole number that fits here"),
         ("domains: [\"*\"]",        "domains: \"*\"",           "b.yaml:15: static_resources.listeners[0].filter_chains[0].filters[0].typed_config.route_config.virtual_hosts[0].domains: needs a list, such as [a, b]"),
         ("    filter_chains:",      "    filter_chains: [",     "b.yaml:6: "),
