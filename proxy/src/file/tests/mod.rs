@@ -1,3 +1,6 @@
+//! What a bootstrap file of Envoy becomes: files go in as their authors write them, out come
+//! configurations, answers of a running proxy, or errors that name the place in the file.
+
 mod endpoints;
 mod errors;
 mod older;
