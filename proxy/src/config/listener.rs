@@ -155,6 +155,8 @@ pub struct Hcm {
     pub normalize_path: bool,
     /// What to do with `%2F` and friends.
     pub escaped_slashes: EscapedSlashes,
+    /// What to do with field names that hold underscores.
+    pub underscores: Underscores,
     /// Accept HTTP/1.0, default false.
     pub accept_http_10: bool,
     /// Time for a complete request head, default none.
@@ -214,6 +216,18 @@ pub enum ForwardClientCert {
     SanitizeSet,
     /// Pass anything.
     AlwaysForwardOnly,
+}
+
+/// Envoy `HeadersWithUnderscoresAction`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Underscores {
+    /// Leave them alone.
+    #[default]
+    Allow,
+    /// Answer 400.
+    Reject,
+    /// Drop the field before anything reads it.
+    Drop,
 }
 
 /// Envoy `PathWithEscapedSlashesAction`.

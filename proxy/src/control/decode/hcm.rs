@@ -3,10 +3,12 @@
 use super::fault::unsupported;
 use super::value::{duration, flag, limit, number, text, unpack};
 use super::{At, Fault, Outcome, filter, log, route};
-use crate::config::{Codec, EscapedSlashes, ForwardClientCert, Hcm, Routes, Tracing};
+use crate::config::{Codec, EscapedSlashes, ForwardClientCert, Hcm, Routes, Tracing, Underscores};
 use std::sync::Arc;
 use std::time::Duration;
-use weft_proto::pb::envoy::config::core::v3::Http2ProtocolOptions;
+use weft_proto::pb::envoy::config::core::v3::{
+    Http2ProtocolOptions, http_protocol_options::HeadersWithUnderscoresAction,
+};
 use weft_proto::pb::envoy::extensions::filters::network::http_connection_manager::v3 as pb;
 use weft_proto::pb::envoy::r#type::v3::Percent;
 use weft_proto::pb::google::protobuf::Any;
@@ -42,6 +44,7 @@ pub(super) fn manager(any: &Any) -> Outcome<Arc<Hcm>> {
         merge_slashes: from.merge_slashes,
         normalize_path: flag(from.normalize_path.as_ref(), false),
         escaped_slashes: escaped(&from),
+        underscores: underscores(common.headers_with_underscores_action()),
         accept_http_10: http1.is_some_and(|options| options.accept_http_10),
         request_headers_timeout: limit(
             "request_headers_timeout",
@@ -73,10 +76,6 @@ fn refuse(from: &pb::HttpConnectionManager) -> Outcome<()> {
         (
             "common_http_protocol_options.max_stream_duration",
             common.max_stream_duration.is_some(),
-        ),
-        (
-            "common_http_protocol_options.headers_with_underscores_action",
-            common.headers_with_underscores_action != 0,
         ),
         (
             "common_http_protocol_options.max_requests_per_connection",
@@ -196,6 +195,14 @@ fn client_cert(from: &pb::HttpConnectionManager) -> ForwardClientCert {
         inner::ForwardClientCertDetails::AppendForward => ForwardClientCert::AppendForward,
         inner::ForwardClientCertDetails::SanitizeSet => ForwardClientCert::SanitizeSet,
         inner::ForwardClientCertDetails::AlwaysForwardOnly => ForwardClientCert::AlwaysForwardOnly,
+    }
+}
+
+fn underscores(action: HeadersWithUnderscoresAction) -> Underscores {
+    match action {
+        HeadersWithUnderscoresAction::Allow => Underscores::Allow,
+        HeadersWithUnderscoresAction::RejectRequest => Underscores::Reject,
+        HeadersWithUnderscoresAction::DropHeader => Underscores::Drop,
     }
 }
 

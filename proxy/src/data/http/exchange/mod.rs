@@ -103,6 +103,9 @@ fn prepare(down: &Downstream, request: &mut Request) -> Option<Local> {
     if request.method == Method::CONNECT {
         return Some(Local::new(405, "", "connect_not_supported"));
     }
+    if !headers::underscores(down.hcm.underscores, &mut request.fields) {
+        return Some(Local::new(400, "", "unexpected_underscore"));
+    }
     match headers::normalize(&down.hcm, &mut request.target) {
         Escaped::Fine => {}
         Escaped::Reject => return Some(Local::new(400, "", "path_normalization_failed")),

@@ -1,6 +1,6 @@
 //! `x-request-id`, `x-forwarded-for`, `x-forwarded-proto` and Envoy's internal headers.
 
-use crate::config::Hcm;
+use crate::config::{Hcm, Underscores};
 use crate::data::conn::ConnInfo;
 use crate::data::http::fields::Fields;
 use crate::data::http::head::Request;
@@ -20,6 +20,19 @@ const CONTROLS: [&str; 8] = [
 ];
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
+
+/// Obeys the manager's rule for names with underscores, which some servers read as dashes; false
+/// refuses the request.
+pub fn underscores(rule: Underscores, fields: &mut Fields) -> bool {
+    match rule {
+        Underscores::Allow => true,
+        Underscores::Reject => fields.iter().all(|(name, _)| !name.contains('_')),
+        Underscores::Drop => {
+            fields.retain(|name, _| !name.contains('_'));
+            true
+        }
+    }
+}
 
 /// Sets what every request carries, before routes are looked at.
 pub fn prepare(hcm: &Hcm, conn: &ConnInfo, request: &mut Request) {

@@ -6,6 +6,6 @@ mod path;
 mod xfcc;
 
 pub use edit::{Values, apply};
-pub use forwarded::prepare;
+pub use forwarded::{prepare, underscores};
 pub use path::{Escaped, normalize};
 pub use xfcc::{element, forward};

@@ -1,7 +1,7 @@
 //! Settings of routes and managers that change how a request is sent on.
 
 use super::support::{Proxy, Setup, head, run, server, text_of, until};
-use crate::config::{HashKey, HashPolicy, LoadBalancing, Mirror, WeightedCluster};
+use crate::config::{HashKey, HashPolicy, LoadBalancing, Mirror, Underscores, WeightedCluster};
 use crate::data::test_mesh;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -138,6 +138,26 @@ fn a_replaced_host_is_kept_where_the_route_says_so() {
             seen.contains("host: b.test\r\n") && seen.contains("x-forwarded-host: a.test\r\n"),
             "{seen}"
         );
+    });
+}
+
+#[test]
+fn names_with_underscores_are_dropped_or_refused_where_the_manager_says_so() {
+    run(async {
+        let (real, mut seen) = named("real").await;
+        let get = "GET / HTTP/1.1\r\nhost: a\r\nx_user: 1\r\nconnection: close\r\n\r\n";
+        let under = |rule| {
+            let mut setup = Setup::to(&[real]);
+            setup.hcm.underscores = rule;
+            setup.start()
+        };
+        let refused = under(Underscores::Reject).ask(get).await;
+        assert!(refused.starts_with("HTTP/1.1 400 "), "{refused}");
+        for (rule, passes) in [(Underscores::Drop, false), (Underscores::Allow, true)] {
+            under(rule).ask(get).await;
+            let seen = seen.recv().await.unwrap();
+            assert_eq!(seen.contains("x_user: 1\r\n"), passes, "{seen}");
+        }
     });
 }
 

@@ -3,7 +3,7 @@
 use crate::config::{
     Action, Cluster, Codec, Config, Discovery, Endpoint, EscapedSlashes, Forward,
     ForwardClientCert, Hcm, HeaderChanges, HttpFilterOverride, Locality, PathMatch, Route,
-    RouteMatch, RouteTable, Routes, VirtualHost, WeightedCluster,
+    RouteMatch, RouteTable, Routes, Underscores, VirtualHost, WeightedCluster,
 };
 use crate::data::choose::state::Registry;
 use crate::data::conn::ConnInfo;
@@ -252,6 +252,7 @@ pub(super) fn hcm() -> Hcm {
         merge_slashes: false,
         normalize_path: true,
         escaped_slashes: EscapedSlashes::Keep,
+        underscores: Underscores::Allow,
         accept_http_10: false,
         request_headers_timeout: None,
         stream_idle_timeout: None,
