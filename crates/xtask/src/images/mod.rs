@@ -1,6 +1,9 @@
-//! Container images without a daemon: one static program each, `FROM scratch`, as OCI archives with reproducible digests.
+//! Container images without a daemon, as OCI archives with reproducible digests: one static program each, `FROM scratch`,
+//! and one image of five languages for the end-to-end tests.
 
 mod oci;
+mod polyglot;
+mod root;
 mod tar;
 
 use std::path::{Path, PathBuf};
@@ -56,7 +59,7 @@ pub(crate) fn built(profile: &str, program: &str) -> PathBuf {
 pub(crate) fn with_tests() -> Vec<String> {
     PROGRAMS
         .iter()
-        .chain(&[ECHO])
+        .chain(&[ECHO, polyglot::NAME])
         .map(ToString::to_string)
         .collect()
 }
@@ -82,20 +85,26 @@ fn compile(profile: &str, programs: &[&str]) -> Result<()> {
 }
 
 fn package(program: &str) -> &str {
-    if program == ECHO { "weft-e2e" } else { program }
+    if [ECHO, polyglot::NAME].contains(&program) {
+        "weft-e2e"
+    } else {
+        program
+    }
 }
 
 fn archive(profile: &str, program: &str, directory: &Path) -> Result<PathBuf> {
     let binary = built(profile, program);
     let path = directory.join(format!("{program}.tar"));
     let name = format!("localhost/{program}:dev");
-    let digest = write_archive(
-        &Image {
-            name: &name,
-            program: &binary,
-        },
-        &path,
-    )?;
+    let image = Image {
+        name: &name,
+        program: &binary,
+    };
+    let digest = if program == polyglot::NAME {
+        polyglot::archive(&name, &binary, &path)?
+    } else {
+        write_archive(&image, &path)?
+    };
     let size = std::fs::metadata(&path)?.len();
     println!("  {name}  {:.1} MB  {digest}", size as f64 / 1e6);
     if program == "weft-proxy" && profile != "dev" && size > PROXY_LIMIT {
