@@ -9,5 +9,6 @@ mod install;
 mod meshoperator;
 mod mtls;
 mod outage;
+mod polyglot;
 mod rotation;
 mod seed;
