@@ -4,7 +4,7 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use tokio::time::timeout;
-use weft_e2e::{App, Length, Mesh, Namespace, exec, figure, seconds};
+use weft_e2e::{App, Length, Mesh, Namespace, admin, exec, figure, seconds};
 
 /// How each language's program is started.
 const LANGUAGES: [(&str, &[&str]); 5] = [
@@ -50,15 +50,16 @@ async fn five_languages_talk_in_the_mesh_as_they_do_without_it() -> Result<()> {
     let [stranger, member] = [start(&plain).await?, start(&meshed).await?];
 
     let mut faults = Vec::new();
-    for (setting, client, servers) in [
-        ("without the mesh", &stranger, &plain),
-        ("in the mesh", &member, &meshed),
-        ("out of the mesh", &member, &plain),
-        ("into the mesh", &stranger, &meshed),
+    let long = Length::chosen().pick(64, 1024);
+    for (setting, client, servers, mebibytes) in [
+        ("without the mesh", &stranger, &plain, 16),
+        ("in the mesh", &member, &meshed, long),
+        ("out of the mesh", &member, &plain, 16),
+        ("into the mesh", &stranger, &meshed, 16),
     ] {
         let began = std::time::Instant::now();
         for (language, program) in LANGUAGES {
-            let outcomes = converse(client, program, servers).await;
+            let outcomes = converse(client, program, servers, mebibytes).await;
             let outcomes = outcomes.with_context(|| format!("{setting}, {language} client"))?;
             faults.extend(judge(
                 &format!("{setting}, {language} client"),
@@ -67,12 +68,19 @@ async fn five_languages_talk_in_the_mesh_as_they_do_without_it() -> Result<()> {
             ));
         }
         figure(format!(
-            "five languages {setting}: {} faults so far, {} s",
+            "five languages {setting}, bodies of {mebibytes} MiB: {} faults so far, {} s",
             faults.len(),
             began.elapsed().as_secs()
         ));
     }
     ensure!(faults.is_empty(), "{}", faults.join("\n"));
+    for (language, _) in LANGUAGES {
+        let server = app(&meshed, language);
+        for protocol in ["http", "grpc"] {
+            let protocol = format!("request_protocol=\"{protocol}\"");
+            seen(&server, "istio_requests_total", &protocol).await?;
+        }
+    }
     plain.delete().await?;
     meshed.delete().await
 }
@@ -93,8 +101,12 @@ async fn start(namespace: &Namespace) -> Result<App> {
 }
 
 /// Lets one language's client try everything on every server.
-async fn converse(client: &App, program: &[&str], servers: &Namespace) -> Result<Vec<Outcome>> {
-    let mebibytes = Length::chosen().pick(16, 1024);
+async fn converse(
+    client: &App,
+    program: &[&str],
+    servers: &Namespace,
+    mebibytes: u64,
+) -> Result<Vec<Outcome>> {
     let servers = LANGUAGES.map(|(name, _)| format!("{name}={name}.{}", servers.name));
     let size = mebibytes.to_string();
     let mut words = program.to_vec();
@@ -162,6 +174,10 @@ async fn databases_serve_their_own_clients_in_the_mesh_as_they_do_without_it() -
         }
     }
     ensure!(faults.is_empty(), "{}", faults.join("\n"));
+    for store in ["postgres", "redis"] {
+        let opened = "istio_tcp_connections_opened_total";
+        seen(&app(&meshed, store), opened, "request_protocol=\"tcp\"").await?;
+    }
     plain.delete().await?;
     meshed.delete().await
 }
@@ -253,6 +269,25 @@ async fn shell(client: &App, words: &[&str]) -> Result<String> {
     Ok(output.stdout)
 }
 
+/// That a server's proxy counted exchanges with the proxies of its clients: else all that was said went past the mesh.
+async fn seen(server: &App, metric: &str, label: &str) -> Result<()> {
+    let metrics = admin(server, "/stats/prometheus").await?;
+    let labels = [
+        "reporter=\"destination\"",
+        "connection_security_policy=\"mutual_tls\"",
+        label,
+    ];
+    let counted = metrics
+        .lines()
+        .any(|line| line.starts_with(metric) && labels.iter().all(|label| line.contains(label)));
+    ensure!(
+        counted,
+        "the proxy of {} has no {metric} with {labels:?}:\n{metrics}",
+        server.name
+    );
+    Ok(())
+}
+
 /// Starts a Deployment and a Service of the image of five languages.
 async fn run(
     namespace: &Namespace,
@@ -266,10 +301,14 @@ async fn run(
     if !ports.is_empty() {
         namespace.apply(&service(name, ports).to_string()).await?;
     }
-    Ok(App {
+    Ok(app(namespace, name))
+}
+
+fn app(namespace: &Namespace, name: &str) -> App {
+    App {
         namespace: namespace.clone(),
         name: name.to_owned(),
-    })
+    }
 }
 
 fn service(name: &str, ports: &[(&str, u16)]) -> Value {
