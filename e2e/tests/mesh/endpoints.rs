@@ -20,10 +20,13 @@ async fn scaling_under_load_fails_no_request_and_new_pods_are_used_at_once() -> 
     server.scale(3).await?;
     server.ready(3).await?;
 
+    let old = ready_times(&server).await?;
     let traffic = client.keep_calling(&server, 50).await?;
     server.scale(10).await?;
     server.ready(10).await?;
-    let ready_at = ready_times(&server).await?;
+    let mut ready_at = ready_times(&server).await?;
+    ready_at.retain(|pod, _| !old.contains_key(pod));
+    ensure!(ready_at.len() == 7, "new pods: {ready_at:?}");
     // The last of them must have had the time that is promised, too.
     traffic.go_on(Duration::from_millis(latest)).await;
     server.scale(1).await?;
