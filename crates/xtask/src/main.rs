@@ -53,11 +53,11 @@ enum Task {
     Bench(bench::Options),
     /// Install a mesh with a shop in it and show what it does; `demo down` removes it.
     Demo { down: Option<Down> },
-    /// Run everything that must pass before a change lands.
+    /// Run everything that must pass before a change lands, short of a cluster.
     Test,
-    /// Run the end-to-end tests alone.
+    /// Run the end-to-end tests on a cluster.
     E2e {
-        /// Which build of the images: `release` is what ships, `dev` what `test` takes.
+        /// Which build of the images: `release` is what ships, `dev` is quicker to make.
         #[arg(long, default_value = "release")]
         profile: String,
     },

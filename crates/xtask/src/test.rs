@@ -1,4 +1,4 @@
-//! `cargo xtask test`, the gate of every change, and `cargo xtask e2e`, its end-to-end tests alone.
+//! `cargo xtask test`, the gate of every change, and `cargo xtask e2e`, the end-to-end tests.
 
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
@@ -9,7 +9,7 @@ use crate::command::{show, step, words};
 use crate::target::{Target, helm_directory};
 use crate::{images, place, tidy};
 
-/// Runs everything, quickest first, and says at the end how many tests passed and failed.
+/// Runs all that needs no cluster, quickest first, and says at the end how many tests passed and failed.
 pub(crate) fn run() -> Result<()> {
     step("formatting");
     show(&mut cargo("fmt --all --check"))?;
@@ -23,11 +23,10 @@ pub(crate) fn run() -> Result<()> {
     let mut count = Count::default();
     let without = "test --workspace --exclude weft-e2e --locked --no-fail-fast";
     tests(&mut cargo(without), &mut count)?;
-    on_a_cluster(Form::Short, "dev", &mut count)?;
     verdict(&count)
 }
 
-/// Runs the end-to-end tests alone, and says at the end how many passed and failed.
+/// Runs the end-to-end tests, and says at the end how many passed and failed.
 pub(crate) fn stories(profile: &str) -> Result<()> {
     let mut count = Count::default();
     on_a_cluster(Form::Short, profile, &mut count)?;

@@ -1,6 +1,6 @@
 //! What Weft promises, on a real cluster with real pods.
 //!
-//! Run by `cargo xtask test`; by hand with `cargo test -p weft-e2e --features cluster -- --test-threads 1`,
+//! Run by `cargo xtask e2e`; by hand with `cargo test -p weft-e2e --features cluster -- --test-threads 1`,
 //! because all of them share one mesh.
 
 mod endpoints;
