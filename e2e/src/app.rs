@@ -1,5 +1,7 @@
 //! Small applications that know nothing of the mesh: a Deployment and a Service of `weft-echo`.
 
+use std::time::{Duration, Instant};
+
 use anyhow::{Context, Result, bail, ensure};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::Pod;
@@ -237,21 +239,30 @@ impl App {
         serde_json::from_str(&output.stdout).with_context(|| format!("{output:?}"))
     }
 
-    /// Calls another application at a steady rate, from its first good answer until the traffic is stopped.
+    /// Waits until another application answers, and says how long that took.
     ///
     /// # Errors
-    /// When the client cannot be started.
-    pub async fn keep_calling(&self, server: &Self, per_second: u32) -> Result<Traffic> {
-        eventually(seconds(20), || async {
+    /// Its last answer, when the time is over.
+    pub async fn await_answer(&self, server: &Self, limit: Duration) -> Result<Duration> {
+        let start = Instant::now();
+        eventually(limit, || async {
             let answer = self.call(server).await?;
             ensure!(
                 answer.status == Some(200),
                 "{} does not serve yet: {answer:?}",
                 server.name
             );
-            Ok(())
+            Ok(start.elapsed())
         })
-        .await?;
+        .await
+    }
+
+    /// Calls another application at a steady rate, from its first good answer until the traffic is stopped.
+    ///
+    /// # Errors
+    /// When the client cannot be started.
+    pub async fn keep_calling(&self, server: &Self, per_second: u32) -> Result<Traffic> {
+        self.await_answer(server, seconds(20)).await?;
         let pod = self.pod().await?;
         Traffic::start(&self.namespace, &pod, &server.url(), per_second).await
     }

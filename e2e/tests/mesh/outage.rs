@@ -1,11 +1,9 @@
 //! Parts of the mesh are gone; what must go on goes on, what must not does not.
 
-use std::time::{Duration, Instant};
-
 use anyhow::{Result, ensure};
 use serde_json::json;
 use weft_e2e::{
-    App, AppSettings, Length, Mesh, SYSTEM, eventually, figure, is_ready, kill_proxy, seconds,
+    AppSettings, Length, Mesh, SYSTEM, eventually, figure, is_ready, kill_proxy, seconds,
 };
 
 #[tokio::test]
@@ -56,7 +54,7 @@ async fn without_the_control_plane_traffic_goes_on_and_proxies_restart() -> Resu
     ensure!(report.sent > 100 && report.failed == 0, "{report}");
 
     kill_proxy(&server.pod().await?).await?;
-    let gap = until_served(&client, &server, length.time(8, 3)).await?;
+    let gap = client.await_answer(&server, length.time(8, 3)).await?;
     figure(format_args!("a killed proxy served again after {gap:?}"));
     ensure!(
         !late.pods().await?.iter().any(is_ready),
@@ -64,27 +62,11 @@ async fn without_the_control_plane_traffic_goes_on_and_proxies_restart() -> Resu
     );
 
     mesh.cluster.scale(SYSTEM, "weft-control", 2).await?;
-    let gap = until_served(&client, &late, length.time(15, 5)).await?;
+    let gap = client.await_answer(&late, length.time(15, 5)).await?;
     figure(format_args!(
         "a pod that waited served {gap:?} after the control plane's return"
     ));
     mesh.cluster.scale(SYSTEM, "weft-operator", 2).await?;
     mesh.ready().await?;
     namespace.delete().await
-}
-
-/// How long it takes until a server answers.
-async fn until_served(client: &App, server: &App, limit: Duration) -> Result<Duration> {
-    let start = Instant::now();
-    eventually(limit, || async {
-        let answer = client.call(server).await?;
-        ensure!(
-            answer.status == Some(200),
-            "{} does not serve yet: {answer:?}",
-            server.name
-        );
-        Ok(())
-    })
-    .await?;
-    Ok(start.elapsed())
 }

@@ -285,6 +285,32 @@ pub struct RetryOn {
     pub grpc_unavailable: bool,
 }
 
+impl RetryOn {
+    /// Reads a list such as `5xx,reset` (`retry_on`, `x-envoy-retry-on`, `x-envoy-retry-grpc-on`); unknown words are passed over, as Envoy does.
+    pub fn parse(text: &str) -> Self {
+        let mut on = Self::default();
+        for word in text.split(',').map(str::trim) {
+            match word {
+                "5xx" => on.server_error = true,
+                "gateway-error" => on.gateway_error = true,
+                "reset" => on.reset = true,
+                "reset-before-request" => on.reset_before_request = true,
+                "connect-failure" => on.connect_failure = true,
+                "refused-stream" => on.refused_stream = true,
+                "retriable-4xx" => on.retriable_4xx = true,
+                "retriable-status-codes" => on.status_codes = true,
+                "cancelled" => on.grpc_cancelled = true,
+                "deadline-exceeded" => on.grpc_deadline_exceeded = true,
+                "internal" => on.grpc_internal = true,
+                "resource-exhausted" => on.grpc_resource_exhausted = true,
+                "unavailable" => on.grpc_unavailable = true,
+                _ => {}
+            }
+        }
+        on
+    }
+}
+
 /// Envoy `RequestMirrorPolicy`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Mirror {

@@ -35,7 +35,7 @@ pub(super) fn policy(from: &RetryPolicy) -> Outcome<Retry> {
     let per_try = duration("per_try_timeout", from.per_try_timeout.as_ref())?;
     let predicates = &from.retry_host_predicate;
     Ok(Retry {
-        on: conditions(&from.retry_on),
+        on: RetryOn::parse(&from.retry_on),
         attempts: number(from.num_retries.as_ref(), 1),
         per_try_timeout: per_try.filter(|limit| !limit.is_zero()),
         status_codes: each(
@@ -73,28 +73,4 @@ fn priorities(from: &retry_policy::RetryPriority) -> Outcome<u32> {
     };
     let every = decoded.at("retry_priority")?.update_frequency;
     Ok(u32::try_from(every).unwrap_or(1).max(1))
-}
-
-/// Unknown conditions are passed over, as Envoy does.
-fn conditions(text: &str) -> RetryOn {
-    let mut on = RetryOn::default();
-    for word in text.split(',').map(str::trim) {
-        match word {
-            "5xx" => on.server_error = true,
-            "gateway-error" => on.gateway_error = true,
-            "reset" => on.reset = true,
-            "reset-before-request" => on.reset_before_request = true,
-            "connect-failure" => on.connect_failure = true,
-            "refused-stream" => on.refused_stream = true,
-            "retriable-4xx" => on.retriable_4xx = true,
-            "retriable-status-codes" => on.status_codes = true,
-            "cancelled" => on.grpc_cancelled = true,
-            "deadline-exceeded" => on.grpc_deadline_exceeded = true,
-            "internal" => on.grpc_internal = true,
-            "resource-exhausted" => on.grpc_resource_exhausted = true,
-            "unavailable" => on.grpc_unavailable = true,
-            _ => {}
-        }
-    }
-    on
 }

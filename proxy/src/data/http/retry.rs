@@ -148,33 +148,12 @@ fn failure_is_retried(on: RetryOn, failure: &Failure, request_sent: bool) -> boo
     }
 }
 
-/// `x-envoy-retry-on` and `x-envoy-retry-grpc-on` as a set; unknown words are passed over.
-pub fn parse_on(text: &str) -> RetryOn {
-    let mut on = RetryOn::default();
-    for word in text.split(',').map(str::trim) {
-        match word {
-            "5xx" => on.server_error = true,
-            "gateway-error" => on.gateway_error = true,
-            "reset" => on.reset = true,
-            "reset-before-request" => on.reset_before_request = true,
-            "connect-failure" => on.connect_failure = true,
-            "refused-stream" => on.refused_stream = true,
-            "retriable-4xx" => on.retriable_4xx = true,
-            "retriable-status-codes" => on.status_codes = true,
-            "cancelled" => on.grpc_cancelled = true,
-            "deadline-exceeded" => on.grpc_deadline_exceeded = true,
-            "internal" => on.grpc_internal = true,
-            "resource-exhausted" => on.grpc_resource_exhausted = true,
-            "unavailable" => on.grpc_unavailable = true,
-            _ => {}
-        }
-    }
-    on
-}
-
 /// The policy that the client's own headers ask for, on top of the route's.
 pub fn asked_for(request: &mut Request, route: Option<&Retry>) -> Option<Retry> {
-    let on = request.fields.text("x-envoy-retry-on").map(parse_on)?;
+    let on = request
+        .fields
+        .text("x-envoy-retry-on")
+        .map(RetryOn::parse)?;
     let most = request
         .fields
         .text("x-envoy-max-retries")
@@ -205,7 +184,7 @@ mod tests {
 
     fn policy(on: &str) -> Retry {
         Retry {
-            on: parse_on(on),
+            on: RetryOn::parse(on),
             attempts: 2,
             per_try_timeout: None,
             status_codes: vec![418],

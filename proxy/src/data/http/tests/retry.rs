@@ -1,8 +1,7 @@
 //! What is tried again, what must not be, and what the client gets when it cannot be.
 
 use super::support::{Setup, run, server, until};
-use crate::config::{Outlier, Retry, UpstreamProtocol};
-use crate::data::http::retry::parse_on;
+use crate::config::{Outlier, Retry, RetryOn, UpstreamProtocol};
 use bytes::Bytes;
 use http::Response;
 use std::cell::{Cell, RefCell};
@@ -36,7 +35,7 @@ const BUSY: &str = "HTTP/1.1 503 Busy\r\nx-theirs: 1\r\ncontent-length: 4\r\n\r\
 fn retrying(servers: &[SocketAddr], attempts: u32) -> Setup {
     let mut setup = Setup::to(servers);
     setup.forward.retry = Some(Retry {
-        on: parse_on("5xx"),
+        on: RetryOn::parse("5xx"),
         attempts,
         per_try_timeout: None,
         status_codes: Vec::new(),
