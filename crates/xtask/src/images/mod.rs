@@ -7,6 +7,7 @@ mod root;
 mod tar;
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use anyhow::{Result, bail};
 
@@ -20,9 +21,12 @@ pub(crate) const PROGRAMS: [&str; 5] = [
     "weft-operator",
     "weft-control",
     "weft-injector",
-    "weft-proxy",
+    PROXY,
     "weft-shop",
 ];
+
+/// The program of every pod.
+const PROXY: &str = "weft-proxy";
 
 /// The image of the end-to-end tests' pods.
 const ECHO: &str = "weft-echo";
@@ -72,8 +76,21 @@ fn chosen(programs: &[String]) -> Vec<&str> {
     }
 }
 
-/// One call for all, so that what they share is built once.
+/// What ships is built with one call for the proxy, because Cargo gives all programs of a call the features that any of
+/// them wants, and one for the rest; for a quick try one call builds what they share once.
 fn compile(profile: &str, programs: &[&str]) -> Result<()> {
+    let (proxy, rest): (Vec<_>, Vec<_>) = programs
+        .iter()
+        .partition(|program| profile != "dev" && **program == PROXY);
+    for call in [rest, proxy] {
+        if !call.is_empty() {
+            show(&mut cargo_build(profile, &call))?;
+        }
+    }
+    Ok(())
+}
+
+fn cargo_build(profile: &str, programs: &[&str]) -> Command {
     let mut command = words("cargo build --locked");
     command
         .args(["--profile", profile])
@@ -81,7 +98,7 @@ fn compile(profile: &str, programs: &[&str]) -> Result<()> {
     for program in programs {
         command.args(["-p", package(program)]);
     }
-    show(&mut command)
+    command
 }
 
 fn package(program: &str) -> &str {
@@ -107,7 +124,7 @@ fn archive(profile: &str, program: &str, directory: &Path) -> Result<PathBuf> {
     };
     let size = std::fs::metadata(&path)?.len();
     println!("  {name}  {:.1} MB  {digest}", size as f64 / 1e6);
-    if program == "weft-proxy" && profile != "dev" && size > PROXY_LIMIT {
+    if program == PROXY && profile != "dev" && size > PROXY_LIMIT {
         bail!(
             "the image of weft-proxy has {size} bytes, more than the {PROXY_LIMIT} that are promised"
         );
