@@ -45,6 +45,9 @@ pub struct HttpRoute {
     /// Share of requests that is copied; absent is all.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mirror_percentage: Option<Percent>,
+    /// The same in whole percent, of old.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mirror_percent: Option<u32>,
     /// Several places for copies.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub mirrors: Vec<HttpMirror>,
@@ -99,6 +102,9 @@ pub struct HttpMatch {
     /// Whether `uri` ignores case.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub ignore_uri_case: bool,
+    /// Prefix of further statistics.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stat_prefix: Option<String>,
 }
 
 /// Istio `StringMatch`: at most one of them.
@@ -164,12 +170,18 @@ pub struct HttpRedirect {
     /// New path.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub uri: Option<String>,
+    /// In place of the prefix that matched.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix_rewrite: Option<String>,
     /// New host.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub authority: Option<String>,
     /// New port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub port: Option<u32>,
+    /// Where a new port comes from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub derive_port: Option<DerivePort>,
     /// New scheme.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub scheme: Option<String>,
@@ -280,6 +292,12 @@ pub struct Delay {
     /// How long.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fixed_delay: Option<String>,
+    /// How long on the average.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub exponential_delay: Option<String>,
+    /// For which share of requests in whole percent, of old.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub percent: Option<u32>,
     /// For which share of requests; absent is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percentage: Option<Percent>,
@@ -295,6 +313,9 @@ pub struct Abort {
     /// gRPC status by name, such as `UNAVAILABLE`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub grpc_status: Option<String>,
+    /// HTTP/2 error.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub http2_error: Option<String>,
     /// For which share of requests; absent is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub percentage: Option<Percent>,
@@ -326,6 +347,9 @@ pub struct CorsPolicy {
     /// Origins that may call.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allow_origins: Vec<StringMatch>,
+    /// The same as whole texts, of old.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub allow_origin: Vec<String>,
     /// Methods that they may use.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub allow_methods: Vec<String>,
@@ -341,4 +365,30 @@ pub struct CorsPolicy {
     /// Whether they may send credentials.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub allow_credentials: Option<bool>,
+    /// What happens to questions of other origins.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub unmatched_preflights: Option<UnmatchedPreflights>,
+}
+
+/// Istio `CorsPolicy.UnmatchedPreflights`.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum UnmatchedPreflights {
+    /// As [`UnmatchedPreflights::Forward`].
+    #[default]
+    Unspecified,
+    /// They go on to the destination.
+    Forward,
+    /// They end here, without an answer to them.
+    Ignore,
+}
+
+/// Istio `HTTPRedirect.RedirectPortSelection`.
+#[derive(Clone, Copy, Debug, Deserialize, Eq, JsonSchema, PartialEq, Serialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum DerivePort {
+    /// The default port of the scheme.
+    FromProtocolDefault,
+    /// The port that was called.
+    FromRequestPort,
 }
