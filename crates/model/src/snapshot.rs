@@ -4,18 +4,17 @@ use crate::authorization::Authorization;
 use crate::build::endpoints::{Sources, Workloads};
 use crate::build::inbound::{Lead, inbound, selected, unselected};
 use crate::build::services;
-use crate::host::Host;
 use crate::inbound::Inbound;
 use crate::mesh::Mesh;
 use crate::objects::{self, Key, Objects, Pod, Store};
 use crate::peer::Peers;
 use crate::problem::Problem;
-use crate::routing::Routing;
+use crate::routing::{Client, Known, Routing};
 use crate::service::Service;
 use crate::traffic::Traffic;
 use crate::view::{Families, Node, Proxy, View};
 use crate::visibility::Visibility;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -104,7 +103,11 @@ impl Snapshot {
             namespace: node.namespace.clone(),
             families: Families::of(&pod.ips),
             services: services.clone(),
-            routing: self.routing.seen(&node.namespace, &pod.labels),
+            routing: self.routing.seen(&Client {
+                namespace: &node.namespace,
+                labels: &pod.labels,
+                gateways: None,
+            }),
             traffic: self.traffic.seen(&node.namespace, services),
             authorization: self.authorization.of(&node.namespace, &pod.labels),
             inbound: Arc::new(self.inbound(&pod)),
@@ -136,11 +139,14 @@ impl Snapshot {
     }
 }
 
-/// The services that there are, with the subsets that rules give them.
-fn known(services: &[Arc<Service>], traffic: &Traffic) -> BTreeMap<Host, BTreeSet<String>> {
+/// What VirtualServices can name.
+fn known(services: &[Arc<Service>], traffic: &Traffic) -> Known {
     let with_subsets =
         |service: &Arc<Service>| (service.host.clone(), traffic.subsets(&service.host));
-    services.iter().map(with_subsets).collect()
+    Known {
+        services: services.iter().map(with_subsets).collect(),
+        ..Known::default()
+    }
 }
 
 fn scopes(services: &[Arc<Service>]) -> (Services, BTreeMap<String, Services>) {

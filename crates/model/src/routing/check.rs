@@ -2,6 +2,8 @@
 
 use super::Text;
 use crate::duration;
+use ipnet::IpNet;
+use std::net::IpAddr;
 use std::time::Duration;
 use weft_api::networking::http_route::{Percent, StringMatch};
 
@@ -148,6 +150,19 @@ pub(crate) fn port(field: &str, number: u32) -> Result<u16, Fault> {
             field,
             format!("{number} is not a port"),
             "use a number from 1 to 65535",
+        ),
+    }
+}
+
+/// An address, or a range of addresses.
+pub(crate) fn net(field: &str, value: &str) -> Result<IpNet, Fault> {
+    let net = value.parse::<IpNet>().map(|net| net.trunc());
+    match net.or_else(|_| value.parse::<IpAddr>().map(IpNet::from)) {
+        Ok(net) => Ok(net),
+        Err(_) => fault(
+            field,
+            format!("`{value}` is no address and no range of addresses"),
+            "write an address such as 10.1.2.3, or a range such as 10.1.0.0/16",
         ),
     }
 }

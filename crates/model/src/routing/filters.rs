@@ -1,7 +1,7 @@
 //! Parsing of what filters do on a route.
 
 use super::check::{Fault, fault, optional, parts, positive, text};
-use super::{Abort, Cors, Fault as Injection};
+use super::{Abort, Cors, Fault as Injection, Text};
 use weft_api::networking::http_route as api;
 
 /// Delays and errors on purpose.
@@ -14,10 +14,15 @@ pub(super) fn injection(
     };
     let delay = match &of.delay {
         Some(delay) => {
+            if delay.exponential_delay.is_some() {
+                let field = format!("{at}.delay.exponentialDelay");
+                return fault(field, "it is not supported", "use fixedDelay");
+            }
             let field = format!("{at}.delay.fixedDelay");
             let time = positive(&field, delay.fixed_delay.as_deref().unwrap_or_default())?;
-            let share = delay.percentage.unwrap_or_default();
-            Some((parts(&format!("{at}.delay.percentage"), share)?, time))
+            let share = delay.percentage.or(delay.percent.map(whole));
+            let field = format!("{at}.delay.percentage");
+            Some((parts(&field, share.unwrap_or_default())?, time))
         }
         None => None,
     };
@@ -32,7 +37,18 @@ pub(super) fn injection(
     Ok(Some(Injection { delay, abort }))
 }
 
+/// Whole percent, as old objects have it.
+fn whole(percent: u32) -> api::Percent {
+    api::Percent {
+        value: percent.into(),
+    }
+}
+
 fn error(at: &str, of: &api::Abort) -> Result<Abort, Fault> {
+    if of.http2_error.is_some() {
+        let remedy = "use httpStatus or grpcStatus";
+        return fault(format!("{at}.http2Error"), "it is not supported", remedy);
+    }
     match (of.http_status, of.grpc_status.as_deref()) {
         (Some(status @ 200..=599), None) => Ok(Abort::Http(status)),
         (None, Some(name)) => match grpc_status(name) {
@@ -85,6 +101,8 @@ pub(super) fn cors(at: &str, of: Option<&api::CorsPolicy>) -> Result<Option<Cors
     for (index, origin) in of.allow_origins.iter().enumerate() {
         origins.extend(text(&format!("{at}.allowOrigins[{index}]"), origin)?);
     }
+    let old = of.allow_origin.iter().cloned().map(Text::Exact);
+    origins.extend(old);
     Ok(Some(Cors {
         origins,
         methods: of.allow_methods.clone(),
@@ -92,5 +110,6 @@ pub(super) fn cors(at: &str, of: Option<&api::CorsPolicy>) -> Result<Option<Cors
         expose: of.expose_headers.clone(),
         max_age: optional(&format!("{at}.maxAge"), of.max_age.as_ref())?,
         credentials: of.allow_credentials,
+        keeps_unmatched: of.unmatched_preflights == Some(api::UnmatchedPreflights::Ignore),
     }))
 }

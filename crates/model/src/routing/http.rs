@@ -1,48 +1,36 @@
 //! Parsing of single HTTP routes.
 
-use super::check::{
-    Fault, fault, header, line, optional, parts, port, regex, text, value as check_value,
-};
+use super::binding::{Binding, Source};
+use super::check::{Fault, fault, header, line, optional, port, regex, text};
+use super::destination::{Place, mirrors, of_requests};
 use super::filters::{cors, injection};
-use super::{
-    Action, Destination, Forward, HeaderChanges, Match, Operations, Redirect, Retries, Route,
-    Source, Text, Weighted,
-};
-use crate::host::Host;
+use super::{Action, Forward, Match, Origin, Redirect, RedirectPort, Retries, Route, Text};
+use super::{body, headers};
 use std::collections::BTreeMap;
 use weft_api::networking::http_route as api;
-use weft_api::networking::virtual_service::Destination as ApiDestination;
 
-/// Where names without dots are looked for.
-pub(super) struct Place<'a> {
-    pub(super) namespace: &'a str,
-    pub(super) cluster_domain: &'a str,
-}
-
-/// The route in `of`, which stands at `at`; `None` if it is for gateways only.
-pub(super) fn route(at: &str, of: &api::HttpRoute, place: &Place) -> Result<Option<Route>, Fault> {
+/// The route in `of`, which stands at `origin`.
+pub(super) fn route(origin: Origin, of: &api::HttpRoute, place: &Place) -> Result<Route, Fault> {
+    let at = origin.field.as_str();
     let mut matches = Vec::new();
     for (index, each) in of.matches.iter().enumerate() {
-        matches.extend(one_match(&format!("{at}.match[{index}]"), each)?);
+        matches.push(one_match(&format!("{at}.match[{index}]"), each, place)?);
     }
-    if matches.is_empty() && !of.matches.is_empty() {
-        return Ok(None);
-    }
-    Ok(Some(Route {
+    let changes = headers::changes(&format!("{at}.headers"), of.headers.as_ref())?;
+    let rewrite = of.rewrite.as_ref();
+    headers::one_authority(at, rewrite.and_then(|it| it.authority.as_ref()), &changes)?;
+    Ok(Route {
         name: of.name.clone().unwrap_or_default(),
-        action: action(at, of, place)?,
-        headers: headers(&format!("{at}.headers"), of.headers.as_ref())?,
+        action: action(at, of, (&matches, place))?,
+        headers: changes,
         fault: injection(&format!("{at}.fault"), of.fault.as_ref())?,
         cors: cors(&format!("{at}.corsPolicy"), of.cors_policy.as_ref())?,
         matches,
-    }))
+        origin,
+    })
 }
 
-/// `None` if it is for gateways only.
-fn one_match(at: &str, of: &api::HttpMatch) -> Result<Option<Match>, Fault> {
-    if !of.gateways.is_empty() && !of.gateways.iter().any(|name| name == "mesh") {
-        return Ok(None);
-    }
+fn one_match(at: &str, of: &api::HttpMatch, place: &Place) -> Result<Match, Fault> {
     let path = match &of.uri {
         // Everything begins with nothing.
         Some(uri) if uri.prefix.as_deref() == Some("") => None,
@@ -61,7 +49,7 @@ fn one_match(at: &str, of: &api::HttpMatch) -> Result<Option<Match>, Fault> {
             headers.insert(name.to_owned(), text(&field, condition)?);
         }
     }
-    Ok(Some(Match {
+    Ok(Match {
         name: of.name.clone().unwrap_or_default(),
         path,
         ignore_case: of.ignore_uri_case,
@@ -73,10 +61,11 @@ fn one_match(at: &str, of: &api::HttpMatch) -> Result<Option<Match>, Fault> {
             .map(|number| port(&format!("{at}.port"), number))
             .transpose()?,
         source: Source {
+            bindings: Binding::parse(&of.gateways, place.namespace),
             namespace: of.source_namespace.clone().filter(|name| !name.is_empty()),
             labels: of.source_labels.clone(),
         },
-    }))
+    })
 }
 
 fn texts(
@@ -87,6 +76,10 @@ fn texts(
     let mut texts = BTreeMap::new();
     for (name, condition) in of {
         let field = format!("{at}[{name}]");
+        if name.starts_with("@request.auth.") {
+            let remedy = "match on a header field; RequestAuthentication is not supported yet";
+            return fault(field, "claims of tokens are not matched", remedy);
+        }
         let condition = text(&field, condition)?;
         let name = match are_headers {
             true => header(&field, name)?,
@@ -97,28 +90,42 @@ fn texts(
     Ok(texts)
 }
 
-fn action(at: &str, of: &api::HttpRoute, place: &Place) -> Result<Action, Fault> {
-    if of.delegate.is_some() {
-        return fault(
-            format!("{at}.delegate"),
-            "delegation is not supported",
-            "write the routes into this object",
-        );
+fn action(
+    at: &str,
+    of: &api::HttpRoute,
+    (matches, place): (&[Match], &Place),
+) -> Result<Action, Fault> {
+    let acts = of.redirect.is_some() || of.direct_response.is_some() || !of.route.is_empty();
+    if of.delegate.is_some() && !acts {
+        let remedy = "a delegate must have routes of its own; remove the second step";
+        let field = format!("{at}.delegate");
+        return fault(field, "delegates do not delegate", remedy);
+    }
+    let answers = of.redirect.is_some() || of.direct_response.is_some();
+    if answers && (of.fault.is_some() || of.rewrite.is_some()) {
+        let remedy = "remove fault and rewrite, or give it a route";
+        return fault(at, "a request that is answered goes nowhere", remedy);
     }
     match (&of.redirect, &of.direct_response, of.route.is_empty()) {
-        (Some(to), None, true) => redirect(&format!("{at}.redirect"), to),
-        (None, Some(answer), true) => respond(&format!("{at}.directResponse"), answer),
-        (None, None, false) => Ok(Action::Forward(forward(at, of, place)?)),
+        (Some(to), None, true) if of.delegate.is_none() => {
+            redirect(&format!("{at}.redirect"), to, matches)
+        }
+        (None, Some(answer), true) if of.delegate.is_none() => {
+            respond(&format!("{at}.directResponse"), answer)
+        }
+        (None, None, false) if of.delegate.is_none() => {
+            Ok(Action::Forward(forward(at, of, place)?))
+        }
         (None, None, true) => fault(at, "it does nothing", "add route with a destination"),
         _ => fault(
             at,
             "it does more than one thing",
-            "keep one of route, redirect and directResponse",
+            "keep one of route, redirect, directResponse and delegate",
         ),
     }
 }
 
-fn redirect(at: &str, of: &api::HttpRedirect) -> Result<Action, Fault> {
+fn redirect(at: &str, of: &api::HttpRedirect, matches: &[Match]) -> Result<Action, Fault> {
     let code = of.redirect_code.filter(|code| *code != 0).unwrap_or(301);
     if ![301, 302, 303, 307, 308].contains(&code) {
         let message = format!("{code} is not a redirection");
@@ -128,17 +135,47 @@ fn redirect(at: &str, of: &api::HttpRedirect) -> Result<Action, Fault> {
             "use 301, 302, 303, 307 or 308",
         );
     }
+    let prefix = one_line(&format!("{at}.prefixRewrite"), of.prefix_rewrite.as_ref())?;
+    if prefix.is_some() && of.uri.is_some() {
+        return fault(
+            at,
+            "the path is replaced twice",
+            "keep one of uri and prefixRewrite",
+        );
+    }
+    let by_prefix = |each: &Match| matches!(each.path, None | Some(Text::Prefix(_)));
+    if prefix.is_some() && !matches.iter().all(by_prefix) {
+        let remedy = "match uri by prefix, or use uri";
+        return fault(
+            format!("{at}.prefixRewrite"),
+            "there is no prefix to replace",
+            remedy,
+        );
+    }
     Ok(Action::Redirect(Redirect {
         path: one_line(&format!("{at}.uri"), of.uri.as_ref())?,
+        prefix,
         authority: one_line(&format!("{at}.authority"), of.authority.as_ref())?,
         scheme: one_line(&format!("{at}.scheme"), of.scheme.as_ref())?,
-        port: of.port,
+        port: redirect_port(at, of)?,
         code,
     }))
 }
 
+fn redirect_port(at: &str, of: &api::HttpRedirect) -> Result<RedirectPort, Fault> {
+    match (of.port, of.derive_port) {
+        (Some(_), Some(_)) => fault(
+            at,
+            "the port is given twice",
+            "keep one of port and derivePort",
+        ),
+        (Some(number), None) => Ok(RedirectPort::Number(port(&format!("{at}.port"), number)?)),
+        (None, Some(api::DerivePort::FromRequestPort)) => Ok(RedirectPort::Called),
+        (None, Some(api::DerivePort::FromProtocolDefault) | None) => Ok(RedirectPort::Default),
+    }
+}
+
 fn respond(at: &str, of: &api::HttpDirectResponse) -> Result<Action, Fault> {
-    const LONGEST: usize = 1 << 20;
     let status = match of.status {
         200..=599 => u16::try_from(of.status).unwrap_or(500),
         other => {
@@ -146,24 +183,8 @@ fn respond(at: &str, of: &api::HttpDirectResponse) -> Result<Action, Fault> {
             return fault(format!("{at}.status"), message, "use 200 to 599");
         }
     };
-    let body = of.body.clone().unwrap_or_default();
-    if body.bytes.is_some() {
-        let remedy = "write the body as string";
-        return fault(
-            format!("{at}.body.bytes"),
-            "bytes are not supported",
-            remedy,
-        );
-    }
-    let body = body.string.unwrap_or_default();
-    match body.len() < LONGEST {
-        true => Ok(Action::Respond { status, body }),
-        false => fault(
-            format!("{at}.body"),
-            "it is too long",
-            "use less than 1 MiB",
-        ),
-    }
+    let body = body::of(&format!("{at}.body"), of.body.as_ref())?;
+    Ok(Action::Respond { status, body })
 }
 
 fn forward(at: &str, of: &api::HttpRoute, place: &Place) -> Result<Forward, Fault> {
@@ -184,7 +205,7 @@ fn forward(at: &str, of: &api::HttpRoute, place: &Place) -> Result<Forward, Faul
         );
     }
     Ok(Forward {
-        destinations: destinations(at, &of.route, place)?,
+        destinations: of_requests(at, &of.route, place)?,
         path: one_line(&format!("{at}.rewrite.uri"), rewrite.uri.as_ref())?,
         path_regex,
         authority: one_line(
@@ -213,55 +234,6 @@ fn timeout(at: &str, text: Option<&String>) -> Result<Option<std::time::Duration
     optional(at, text.filter(|text| !zero(text)))
 }
 
-fn destinations(
-    at: &str,
-    of: &[api::HttpDestination],
-    place: &Place,
-) -> Result<Vec<Weighted>, Fault> {
-    let mut all = Vec::new();
-    for (index, each) in of.iter().enumerate() {
-        let at = format!("{at}.route[{index}]");
-        // A single destination gets everything, whatever its weight.
-        let weight = if of.len() == 1 {
-            1
-        } else {
-            each.weight.unwrap_or(0)
-        };
-        let Ok(weight) = u32::try_from(weight) else {
-            let message = format!("{weight} is not a weight");
-            return fault(format!("{at}.weight"), message, "use zero or more");
-        };
-        let weighted = Weighted {
-            destination: destination(&format!("{at}.destination"), &each.destination, place)?,
-            weight,
-            headers: headers(&format!("{at}.headers"), each.headers.as_ref())?,
-        };
-        all.extend(Some(weighted).filter(|_| weight > 0));
-    }
-    match all.is_empty() {
-        false => Ok(all),
-        true => fault(
-            format!("{at}.route"),
-            "all weights are zero",
-            "give a destination a weight",
-        ),
-    }
-}
-
-fn destination(at: &str, of: &ApiDestination, place: &Place) -> Result<Destination, Fault> {
-    if of.host.is_empty() {
-        return fault(format!("{at}.host"), "it is empty", "name a service");
-    }
-    let number = of.port.map(|port| port.number);
-    Ok(Destination {
-        host: Host::resolve(&of.host, place.namespace, place.cluster_domain),
-        subset: of.subset.clone().unwrap_or_default(),
-        port: number
-            .map(|number| port(&format!("{at}.port.number"), number))
-            .transpose()?,
-    })
-}
-
 fn retry(at: &str, of: &api::HttpRetry) -> Result<Retries, Fault> {
     let mut codes = Vec::new();
     let mut conditions = Vec::new();
@@ -288,62 +260,4 @@ fn retry(at: &str, of: &api::HttpRetry) -> Result<Retries, Fault> {
         ignore_previous: of.retry_ignore_previous_hosts.unwrap_or(true),
         backoff: optional(&format!("{at}.backoff"), of.backoff.as_ref())?,
     })
-}
-
-fn mirrors(at: &str, of: &api::HttpRoute, place: &Place) -> Result<Vec<(Destination, u32)>, Fault> {
-    const ALL: api::Percent = api::Percent { value: 100.0 };
-    let single = of.mirror.iter().map(|to| (to, of.mirror_percentage));
-    let several = of
-        .mirrors
-        .iter()
-        .map(|each| (&each.destination, each.percentage));
-    let mut mirrors = Vec::new();
-    for (to, percent) in single.chain(several) {
-        let to = destination(&format!("{at}.mirror"), to, place)?;
-        let field = format!("{at}.mirrorPercentage");
-        mirrors.push((to, parts(&field, percent.unwrap_or(ALL))?));
-    }
-    Ok(mirrors)
-}
-
-fn headers(at: &str, of: Option<&api::Headers>) -> Result<HeaderChanges, Fault> {
-    let Some(of) = of else {
-        return Ok(HeaderChanges::default());
-    };
-    Ok(HeaderChanges {
-        request: operations(&format!("{at}.request"), of.request.as_ref(), true)?,
-        response: operations(&format!("{at}.response"), of.response.as_ref(), false)?,
-    })
-}
-
-fn operations(
-    at: &str,
-    of: Option<&api::HeaderOperations>,
-    is_request: bool,
-) -> Result<Operations, Fault> {
-    let Some(of) = of else {
-        return Ok(Operations::default());
-    };
-    let mut operations = Operations::default();
-    for (name, value) in &of.set {
-        let is_host = name.eq_ignore_ascii_case("host") || name.eq_ignore_ascii_case(":authority");
-        if is_request && is_host {
-            operations.authority = Some(line(&format!("{at}.set[{name}]"), value)?);
-            continue;
-        }
-        let field = format!("{at}.set[{name}]");
-        let value = check_value(&field, value)?;
-        operations.set.insert(header(&field, name)?, value);
-    }
-    for (name, value) in &of.add {
-        let field = format!("{at}.add[{name}]");
-        let value = check_value(&field, value)?;
-        operations.add.insert(header(&field, name)?, value);
-    }
-    for name in &of.remove {
-        operations
-            .remove
-            .push(header(&format!("{at}.remove"), name)?);
-    }
-    Ok(operations)
 }

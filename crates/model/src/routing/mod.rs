@@ -1,40 +1,93 @@
-//! VirtualServices: how requests for a host are routed.
+//! VirtualServices: how requests and connections for a host are routed.
 //!
 //! An object that is wrong anywhere is not applied at all: leaving out one of its routes would send
 //! requests to another. What Istio's sidecars do with several objects for a host counts here too:
-//! the oldest one has it alone.
+//! the oldest one has it alone; at gateways their routes are put together.
 
+mod binding;
+mod body;
 pub(crate) mod check;
+mod connections;
+mod delegate;
+mod destination;
 mod filters;
+mod headers;
 mod http;
+mod notes;
 mod parse;
+mod roots;
 mod table;
+mod unknown;
 
+pub use binding::{Binding, Client, Source};
 pub(crate) use parse::of_fault;
 pub use table::Routing;
+pub(crate) use unknown::Known;
 
 use crate::host::Host;
 use crate::objects::Key;
 use crate::visibility::Visibility;
+use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-/// A VirtualService for sidecars.
+/// A VirtualService, with the routes of its delegates.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct VirtualService {
     /// Namespace and name.
     pub key: Key,
     /// Names that it is for.
     pub hosts: Vec<Host>,
+    /// What it counts for; never empty.
+    pub bindings: Vec<Binding>,
     /// Who sees it.
     pub visibility: Visibility,
-    /// Its routes; the first that matches counts.
+    /// Routes of requests; the first that matches counts.
     pub routes: Vec<Route>,
+    /// Routes of TLS connections that are not opened; the first that matches counts.
+    pub tls: Vec<ConnectionRoute>,
+    /// Routes of other connections; the first that matches counts.
+    pub tcp: Vec<ConnectionRoute>,
+}
+
+/// Where in the users' objects something stands.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct Origin {
+    /// Namespace and name of the VirtualService.
+    pub object: Key,
+    /// Path of the field.
+    pub field: String,
+}
+
+/// Where some connections go.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct ConnectionRoute {
+    /// Where it stands.
+    pub origin: Origin,
+    /// One of these must match; empty matches all.
+    pub matches: Vec<ConnectionMatch>,
+    /// Destinations with a weight above zero; never empty.
+    pub destinations: Vec<Weighted>,
+}
+
+/// Conditions on a connection that must all hold.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct ConnectionMatch {
+    /// The name that the client asks for is one of these; empty is any.
+    pub names: Vec<Host>,
+    /// The address that the client called is in one of these; empty is any.
+    pub subnets: Vec<IpNet>,
+    /// Port that was called.
+    pub port: Option<u16>,
+    /// Which clients it is for.
+    pub source: Source,
 }
 
 /// What happens to some requests.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Route {
+    /// Where it stands.
+    pub origin: Origin,
     /// Name in logs; may be empty.
     pub name: String,
     /// One of these must match; empty matches all.
@@ -70,15 +123,6 @@ pub struct Match {
     pub source: Source,
 }
 
-/// Which clients a match is for: those of this namespace with these labels.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Source {
-    /// Namespace; `None` is any.
-    pub namespace: Option<String>,
-    /// Labels.
-    pub labels: BTreeMap<String, String>,
-}
-
 /// A condition on a text.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Text {
@@ -102,7 +146,7 @@ pub enum Action {
         /// Status.
         status: u16,
         /// Body.
-        body: String,
+        body: Vec<u8>,
     },
 }
 
@@ -171,14 +215,28 @@ pub struct Retries {
 pub struct Redirect {
     /// New path.
     pub path: Option<String>,
+    /// In place of the prefix that matched.
+    pub prefix: Option<String>,
     /// New host.
     pub authority: Option<String>,
     /// New scheme.
     pub scheme: Option<String>,
     /// New port.
-    pub port: Option<u32>,
+    pub port: RedirectPort,
     /// Status.
     pub code: u32,
+}
+
+/// The port in the address of a redirection.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum RedirectPort {
+    /// What Envoy makes of it: the client's own, or the default of a new scheme or host.
+    #[default]
+    Default,
+    /// The one that was called.
+    Called,
+    /// This one.
+    Number(u16),
 }
 
 /// Changes of header fields, on the way there and back.
@@ -236,17 +294,6 @@ pub struct Cors {
     pub max_age: Option<Duration>,
     /// Whether credentials may be sent.
     pub credentials: Option<bool>,
-}
-
-impl Source {
-    /// Whether it is for a client of `namespace` with `labels`.
-    pub fn includes(&self, namespace: &str, labels: &BTreeMap<String, String>) -> bool {
-        let here = self.namespace.as_ref().is_none_or(|own| own == namespace);
-        here && weft_api::networking::selector::selects(&self.labels, labels)
-    }
-
-    /// Whether it is for all clients.
-    pub fn is_everyone(&self) -> bool {
-        self.namespace.is_none() && self.labels.is_empty()
-    }
+    /// Whether a preflight of another origin ends here instead of going on.
+    pub keeps_unmatched: bool,
 }

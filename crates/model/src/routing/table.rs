@@ -1,14 +1,16 @@
 //! All VirtualServices, and what of them one client sees.
 
+use super::binding::{Binding, Client, Source};
 use super::parse::{parse, reference};
-use super::{Action, Destination, VirtualService};
+use super::roots::{Delegates, is_delegate};
+use super::unknown::{Known, unknown};
+use super::{VirtualService, notes};
 use crate::host::Host;
 use crate::mesh::Mesh;
-use crate::objects::{Config, Key, Objects};
+use crate::objects::{Key, Objects};
 use crate::problem::{Problem, Severity};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
-use weft_api::networking::VirtualServiceSpec;
 
 /// The VirtualServices of the mesh, the oldest first.
 #[derive(Clone, Debug, Default)]
@@ -17,72 +19,87 @@ pub struct Routing {
 }
 
 impl Routing {
-    /// The VirtualServices in `objects`, and what is wrong with them. `known` are the services
-    /// that there are, with their subsets.
-    pub(crate) fn build(
-        mesh: &Mesh,
-        objects: &Objects,
-        known: &BTreeMap<Host, BTreeSet<String>>,
-    ) -> (Self, Vec<Problem>) {
+    /// The VirtualServices in `objects`, and what is wrong with them. `known` is what they can name.
+    pub(crate) fn build(mesh: &Mesh, objects: &Objects, known: &Known) -> (Self, Vec<Problem>) {
+        let (delegates, mut problems) = Delegates::of(mesh, &objects.virtual_services);
         let mut sorted: Vec<_> = objects.virtual_services.values().collect();
         sorted.sort_by_key(|object| object.age());
-        let mut problems = Vec::new();
-        let mut winners: BTreeMap<Host, &Key> = BTreeMap::new();
+        let mut winners: BTreeMap<Host, Key> = BTreeMap::new();
         let mut oldest_first = Vec::new();
         for object in sorted {
-            let (service, found) = parse(mesh, object);
-            problems.extend(found);
-            let Some(service) = service else { continue };
-            problems.extend(unknown(object, &service, known));
-            for host in &service.hosts {
-                match winners.get(host) {
-                    Some(winner) => problems.push(conflict(object, host, winner)),
-                    None => drop(winners.insert(host.clone(), &object.meta.key)),
+            problems.extend(notes::all(object));
+            if is_delegate(object) {
+                continue;
+            }
+            let routes = delegates.expand(object, &mut problems);
+            match parse(mesh, object, routes) {
+                Err(problem) => problems.push(*problem),
+                Ok(service) => {
+                    problems.extend(unknown(&service, known));
+                    problems.extend(conflicts(&service, &mut winners));
+                    oldest_first.push(Arc::new(service));
                 }
             }
-            oldest_first.push(Arc::new(service));
         }
         (Self { oldest_first }, problems)
     }
 
-    /// What a client in `namespace` with `labels` sees, the oldest first.
-    pub(crate) fn seen(
-        &self,
-        namespace: &str,
-        labels: &BTreeMap<String, String>,
-    ) -> Vec<Arc<VirtualService>> {
-        let visible = self.oldest_first.iter();
-        let visible = visible.filter(|service| service.visibility.includes(namespace));
-        visible
-            .map(|service| for_client(service, namespace, labels))
-            .collect()
+    /// What `client` sees, the oldest first.
+    pub(crate) fn seen(&self, client: &Client<'_>) -> Vec<Arc<VirtualService>> {
+        let visible = self.oldest_first.iter().filter(|service| {
+            let mut bindings = service.bindings.iter();
+            bindings.any(|binding| client.is(binding))
+                && service.visibility.includes(client.namespace)
+        });
+        visible.map(|service| for_client(service, client)).collect()
     }
 }
 
 /// Without what is for other clients.
-fn for_client(
-    service: &Arc<VirtualService>,
-    namespace: &str,
-    labels: &BTreeMap<String, String>,
-) -> Arc<VirtualService> {
-    let mut matches = service.routes.iter().flat_map(|route| &route.matches);
-    if matches.all(|each| each.source.is_everyone()) {
+fn for_client(service: &Arc<VirtualService>, client: &Client<'_>) -> Arc<VirtualService> {
+    let requests = service.routes.iter().flat_map(|route| &route.matches);
+    let connections = service.tls.iter().chain(&service.tcp);
+    let connections = connections.flat_map(|route| &route.matches);
+    let sources = requests.map(|each| &each.source);
+    let mut sources = sources.chain(connections.map(|each| &each.source));
+    if sources.all(|source| source.includes(client)) {
         return service.clone();
     }
     let mut own = VirtualService::clone(service);
-    own.routes.retain_mut(|route| {
-        let for_all = route.matches.is_empty();
-        let includes = |each: &super::Match| each.source.includes(namespace, labels);
-        route.matches.retain(includes);
-        for_all || !route.matches.is_empty()
-    });
+    own.routes
+        .retain_mut(|route| keep(&mut route.matches, client, |each| &each.source));
+    for routes in [&mut own.tls, &mut own.tcp] {
+        routes.retain_mut(|route| keep(&mut route.matches, client, |each| &each.source));
+    }
     Arc::new(own)
 }
 
-fn conflict(object: &Config<VirtualServiceSpec>, host: &Host, winner: &Key) -> Problem {
+/// Keeps what is for `client`; false if that leaves nothing of what was there.
+fn keep<M>(matches: &mut Vec<M>, client: &Client<'_>, source: fn(&M) -> &Source) -> bool {
+    let for_all = matches.is_empty();
+    matches.retain(|each| source(each).includes(client));
+    for_all || !matches.is_empty()
+}
+
+/// Hosts that an older one has at sidecars; at gateways their routes are put together.
+fn conflicts(service: &VirtualService, winners: &mut BTreeMap<Host, Key>) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    if !service.bindings.contains(&Binding::Mesh) {
+        return problems;
+    }
+    for host in &service.hosts {
+        match winners.get(host) {
+            Some(winner) => problems.push(conflict(&service.key, host, winner)),
+            None => drop(winners.insert(host.clone(), service.key.clone())),
+        }
+    }
+    problems
+}
+
+fn conflict(key: &Key, host: &Host, winner: &Key) -> Problem {
     let Key { namespace, name } = winner;
     Problem {
-        object: reference(object),
+        object: reference(key),
         field: "spec.hosts".into(),
         reason: "Conflict",
         message: format!(
@@ -91,45 +108,4 @@ fn conflict(object: &Config<VirtualServiceSpec>, host: &Host, winner: &Key) -> P
         remedy: "merge the two objects".into(),
         severity: Severity::Warning,
     }
-}
-
-/// Destinations that do not exist; they answer 503 until they do.
-fn unknown(
-    object: &Config<VirtualServiceSpec>,
-    service: &VirtualService,
-    known: &BTreeMap<Host, BTreeSet<String>>,
-) -> Vec<Problem> {
-    let missing = |to: &&Destination| match known.get(&to.host) {
-        None => true,
-        Some(subsets) => !to.subset.is_empty() && !subsets.contains(&to.subset),
-    };
-    let places = destinations(service).filter(|(_, to)| missing(to));
-    let problem = |(index, to): (usize, &Destination)| Problem {
-        object: reference(object),
-        field: format!("spec.http[{index}]"),
-        reason: "NotFound",
-        message: match to.subset.as_str() {
-            "" => format!("there is no service {}", to.host),
-            subset => format!("no DestinationRule gives {} a subset {subset}", to.host),
-        },
-        remedy: "create it, or name another destination".into(),
-        severity: Severity::Warning,
-    };
-    let problems: BTreeSet<_> = places.map(problem).collect();
-    problems.into_iter().collect()
-}
-
-fn destinations(service: &VirtualService) -> impl Iterator<Item = (usize, &Destination)> {
-    let routes = service.routes.iter().enumerate();
-    routes.flat_map(|(index, route)| {
-        let forward = match &route.action {
-            Action::Forward(forward) => Some(forward),
-            Action::Redirect(_) | Action::Respond { .. } => None,
-        };
-        let all = forward.into_iter().flat_map(|forward| {
-            let shares = forward.destinations.iter().map(|each| &each.destination);
-            shares.chain(forward.mirrors.iter().map(|(to, _)| to))
-        });
-        all.map(move |to| (index, to))
-    })
 }

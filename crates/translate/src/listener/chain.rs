@@ -1,11 +1,13 @@
 //! Filter chains: conditions on a connection, and the filter that takes it.
 
 use super::access_log;
-use crate::cluster::Reached;
+use crate::route;
 use crate::value::duration;
 use prost::{Message, Name};
-use weft_model::View;
-use weft_model::traffic::{Hash, LoadBalancing};
+use tcp::tcp_proxy::{WeightedCluster, weighted_cluster::ClusterWeight};
+use weft_model::routing::{Destination, Weighted};
+use weft_model::traffic::{Hash, LoadBalancing, Policy};
+use weft_model::{Key, View};
 use weft_proto::pack;
 use weft_proto::pb::envoy::config::core::v3::TransportSocket;
 use weft_proto::pb::envoy::config::listener::v3 as listener;
@@ -70,9 +72,16 @@ pub(super) fn tcp_proxy(view: &View, cluster: &str) -> listener::Filter {
     filter("envoy.filters.network.tcp_proxy", &carrier(view, cluster))
 }
 
-/// Carries bytes to a Service, as its DestinationRule wants it.
-pub(super) fn tcp_to(view: &View, reached: Reached<'_>) -> listener::Filter {
-    let policy = reached.policy(view);
+/// Carries bytes that came to `port` to Services, by weight and as the DestinationRule of the first
+/// one wants it. `origin` is the VirtualService that says so.
+pub(super) fn tcp_to_all(
+    view: &View,
+    to: &[Weighted],
+    origin: Option<&Key>,
+    port: u16,
+) -> listener::Filter {
+    let cluster = |each: &Weighted| route::cluster(view, &each.destination, port);
+    let policy = policy(view, &to[0].destination, port);
     let by_source = matches!(
         policy.balancing,
         Some(LoadBalancing::RingHash(Hash::SourceIp, _) | LoadBalancing::Maglev(Hash::SourceIp, _))
@@ -80,15 +89,38 @@ pub(super) fn tcp_to(view: &View, reached: Reached<'_>) -> listener::Filter {
     let source = HashPolicy {
         policy_specifier: Some(PolicySpecifier::SourceIp(SourceIp {})),
     };
-    let config = tcp::TcpProxy {
+    let mut config = tcp::TcpProxy {
         idle_timeout: policy
             .pool
             .and_then(|pool| pool.tcp_idle)
             .and_then(duration),
         hash_policy: by_source.then_some(source).into_iter().collect(),
-        ..carrier(view, &reached.name())
+        ..carrier(view, &cluster(&to[0]))
     };
+    if to.len() > 1 {
+        let share = |each: &Weighted| ClusterWeight {
+            name: cluster(each),
+            weight: each.weight,
+            ..Default::default()
+        };
+        let clusters = to.iter().map(share).collect();
+        config.stat_prefix = origin.map_or_else(String::new, |Key { namespace, name }| {
+            format!("{name}.{namespace}")
+        });
+        config.cluster_specifier = Some(tcp::tcp_proxy::ClusterSpecifier::WeightedClusters(
+            WeightedCluster { clusters },
+        ));
+    }
     filter("envoy.filters.network.tcp_proxy", &config)
+}
+
+/// What the DestinationRules say of `to`.
+fn policy(view: &View, to: &Destination, port: u16) -> Policy {
+    let Some(rule) = view.traffic.get(&to.host) else {
+        return Policy::default();
+    };
+    let subset = rule.subsets.iter().find(|subset| subset.name == to.subset);
+    rule.policy(subset, route::number_of(view, to, port))
 }
 
 fn carrier(view: &View, cluster: &str) -> tcp::TcpProxy {

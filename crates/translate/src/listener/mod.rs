@@ -2,6 +2,7 @@
 
 mod access_log;
 mod chain;
+mod connections;
 mod hcm;
 mod inbound;
 mod outbound;

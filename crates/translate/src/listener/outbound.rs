@@ -1,8 +1,10 @@
 //! What becomes of connections that the pod's application makes.
 
-use super::chain::{chain, sniffed_http, tcp_proxy, tcp_to, when};
-use super::{OUTBOUND_PORT, hcm, http_inspector, listener, outbound_at, wildcard};
-use crate::cluster::Reached;
+use super::chain::{chain, sniffed_http, tcp_proxy, when};
+use super::wildcard;
+use super::{
+    OUTBOUND_PORT, connections, hcm, http_inspector, listener, outbound_at, tls_inspector,
+};
 use crate::names;
 use crate::value::{flag, seconds};
 use std::collections::{BTreeMap, BTreeSet};
@@ -10,8 +12,8 @@ use std::net::IpAddr;
 use weft_model::protocol::Handling;
 use weft_model::service::{Port, Service};
 use weft_model::{OutboundPolicy, View};
-use weft_proto::pb::envoy::config::core::v3::TrafficDirection;
-use weft_proto::pb::envoy::config::listener::v3::{Filter, FilterChain, Listener};
+use weft_proto::pb::envoy::config::core::v3::{CidrRange, TrafficDirection};
+use weft_proto::pb::envoy::config::listener::v3::{FilterChain, Listener};
 
 /// Where captured connections arrive; what no other listener knows leaves unchanged, or ends.
 pub(crate) fn virtual_outbound(view: &View) -> Listener {
@@ -118,8 +120,19 @@ fn own(view: &View, service: &Service, port: &Port) -> Vec<Listener> {
 }
 
 fn bytes(view: &View, service: &Service, port: &Port, listener: Listener) -> Listener {
+    let filter_chains = connections::chains(view, service, port);
+    let by_name = |chain: &FilterChain| {
+        let conditions = chain.filter_chain_match.as_ref();
+        conditions.is_some_and(|it| !it.server_names.is_empty())
+    };
     Listener {
-        filter_chains: vec![chain("", to_service(view, service, port))],
+        listener_filters: filter_chains
+            .iter()
+            .any(by_name)
+            .then(tls_inspector)
+            .into_iter()
+            .collect(),
+        filter_chains,
         ..listener
     }
 }
@@ -127,19 +140,30 @@ fn bytes(view: &View, service: &Service, port: &Port, listener: Listener) -> Lis
 fn sniffed(view: &View, service: &Service, port: &Port, listener: Listener) -> Listener {
     let routes = names::route_of(port.number, &service.host);
     let http = hcm::outbound(view, &listener.name, &routes);
+    let (some, all): (Vec<_>, Vec<_>) = connections::chains(view, service, port)
+        .into_iter()
+        .partition(|chain| chain.filter_chain_match.is_some());
+    // Addresses are looked at before protocols: where they have a chain, HTTP needs its own there.
+    let beside = some.iter().map(|chain| {
+        let addresses = chain.filter_chain_match.as_ref();
+        let addresses = addresses.map(|it| it.prefix_ranges.clone());
+        at(sniffed_http(http.clone()), addresses.unwrap_or_default())
+    });
+    let https: Vec<_> = std::iter::once(sniffed_http(http.clone()))
+        .chain(beside)
+        .collect();
     Listener {
-        filter_chains: vec![sniffed_http(http)],
-        default_filter_chain: Some(chain("", to_service(view, service, port))),
+        filter_chains: https.into_iter().chain(some).collect(),
+        default_filter_chain: all.into_iter().next(),
         listener_filters: vec![http_inspector()],
         ..listener
     }
 }
 
-fn to_service(view: &View, service: &Service, port: &Port) -> Filter {
-    let reached = Reached {
-        service,
-        port,
-        subset: None,
-    };
-    tcp_to(view, reached)
+/// `chain` for these addresses.
+fn at(mut chain: FilterChain, addresses: Vec<CidrRange>) -> FilterChain {
+    if let Some(conditions) = &mut chain.filter_chain_match {
+        conditions.prefix_ranges = addresses;
+    }
+    chain
 }

@@ -61,7 +61,7 @@ fn allowed(of: &Cors) -> CorsPolicy {
             .map_or_else(String::new, |age| age.as_secs().to_string()),
         allow_credentials: of.credentials.and_then(flag),
         filter_enabled: Some(fraction(ALL)),
-        forward_not_matching_preflights: flag(true),
+        forward_not_matching_preflights: flag(!of.keeps_unmatched),
         ..Default::default()
     }
 }

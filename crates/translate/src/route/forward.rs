@@ -37,12 +37,12 @@ pub(super) fn to_cluster(name: &str) -> route::RouteAction {
 }
 
 /// The cluster of a destination, for requests that came to `port`.
-pub(super) fn cluster(view: &View, to: &Destination, port: u16) -> String {
+pub(crate) fn cluster(view: &View, to: &Destination, port: u16) -> String {
     names::outbound(number_of(view, to, port), &to.subset, &to.host)
 }
 
 /// A service with one port needs no number; with several it is the port that was called.
-fn number_of(view: &View, to: &Destination, port: u16) -> u16 {
+pub(crate) fn number_of(view: &View, to: &Destination, port: u16) -> u16 {
     let service = || view.services.iter().find(|service| service.host == to.host);
     let only = || match service()?.ports.as_slice() {
         [only] => Some(only.number),

@@ -8,4 +8,6 @@ mod matches;
 mod table;
 mod virtual_service;
 
+pub(crate) use forward::{cluster, number_of};
 pub(crate) use table::{inline, inline_passthrough, of_port, of_service};
+pub(crate) use virtual_service::{best, origin};

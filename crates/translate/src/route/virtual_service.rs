@@ -5,7 +5,9 @@ use super::forward::forward;
 use super::headers::added;
 use super::matches::{conditions, everything, regex};
 use crate::value::istio_metadata;
-use weft_model::routing::{Action, Forward, Match, Redirect, Route, Text, VirtualService};
+use weft_model::routing::{
+    Action, Forward, Match, Redirect, RedirectPort, Route, Text, VirtualService,
+};
 use weft_model::{Host, Key, View};
 use weft_proto::pb::envoy::config::core::v3::{DataSource, Metadata, data_source::Specifier};
 use weft_proto::pb::envoy::config::route::v3 as route;
@@ -15,17 +17,23 @@ use weft_proto::pb::envoy::config::route::v3::redirect_action::{
 use weft_proto::pb::envoy::r#type::matcher::v3::RegexMatchAndSubstitute;
 use weft_proto::typed_struct::{object, string};
 
-/// The VirtualService of `host`: an exact name before wildcards, a longer one before a shorter, the
-/// oldest of equals.
+/// The VirtualService with routes of requests to `host`.
 pub(super) fn of_host<'a>(view: &'a View, host: &Host) -> Option<&'a VirtualService> {
+    best(view, host, |service| !service.routes.is_empty())
+}
+
+/// The VirtualService of `host` among those that have what is asked for: an exact name before
+/// wildcards, a longer one before a shorter, the oldest of equals.
+pub(crate) fn best<'a>(
+    view: &'a View,
+    host: &Host,
+    has: impl Fn(&VirtualService) -> bool,
+) -> Option<&'a VirtualService> {
     let covering = |service: &'a VirtualService| {
         let hosts = service.hosts.iter().filter(|own| own.covers(host));
         hosts.map(|own| (!own.is_wildcard(), own.len())).max()
     };
-    let services = view
-        .routing
-        .iter()
-        .filter(|service| !service.routes.is_empty());
+    let services = view.routing.iter().filter(|service| has(service));
     let ranked = services.filter_map(|service| Some((covering(service)?, &**service)));
     // `max_by_key` takes the last of equals, and the oldest comes first.
     let best = ranked.rev().max_by_key(|(rank, _)| *rank);
@@ -84,7 +92,7 @@ fn one(
             Action::Forward(of) => {
                 route::route::Action::Route(forwarded(view, own, of, matches, port))
             }
-            Action::Redirect(of) => route::route::Action::Redirect(redirect(of)),
+            Action::Redirect(of) => route::route::Action::Redirect(redirect(of, port)),
             Action::Respond { status, body } => {
                 route::route::Action::DirectResponse(respond(*status, body))
             }
@@ -133,7 +141,8 @@ fn described(of: &Match) -> String {
     }
 }
 
-fn origin(key: &Key) -> Metadata {
+/// Where something comes from, for who reads the configuration.
+pub(crate) fn origin(key: &Key) -> Metadata {
     let Key { namespace, name } = key;
     let group = "/apis/networking.istio.io/v1";
     let path = format!("{group}/namespaces/{namespace}/virtual-service/{name}");
@@ -178,7 +187,7 @@ fn replace(pattern: &str, substitution: &str) -> RegexMatchAndSubstitute {
     }
 }
 
-fn redirect(of: &Redirect) -> route::RedirectAction {
+fn redirect(of: &Redirect, called: u16) -> route::RedirectAction {
     let code = match of.code {
         302 => RedirectResponseCode::Found,
         303 => RedirectResponseCode::SeeOther,
@@ -187,19 +196,29 @@ fn redirect(of: &Redirect) -> route::RedirectAction {
         _ => RedirectResponseCode::MovedPermanently,
     };
     let scheme = of.scheme.clone();
+    let path = of.path.clone().map(PathRewriteSpecifier::PathRedirect);
+    let prefix = of.prefix.clone().map(PathRewriteSpecifier::PrefixRewrite);
     route::RedirectAction {
         host_redirect: of.authority.clone().unwrap_or_default(),
-        port_redirect: of.port.unwrap_or_default(),
+        port_redirect: match of.port {
+            RedirectPort::Default => 0,
+            RedirectPort::Called => called.into(),
+            RedirectPort::Number(port) => port.into(),
+        },
         response_code: code.into(),
         scheme_rewrite_specifier: scheme.map(SchemeRewriteSpecifier::SchemeRedirect),
-        path_rewrite_specifier: of.path.clone().map(PathRewriteSpecifier::PathRedirect),
+        path_rewrite_specifier: path.or(prefix),
         ..Default::default()
     }
 }
 
-fn respond(status: u16, body: &str) -> route::DirectResponseAction {
+fn respond(status: u16, body: &[u8]) -> route::DirectResponseAction {
+    let specifier = match String::from_utf8(body.to_vec()) {
+        Ok(text) => Specifier::InlineString(text),
+        Err(bytes) => Specifier::InlineBytes(bytes.into_bytes()),
+    };
     let body = (!body.is_empty()).then(|| DataSource {
-        specifier: Some(Specifier::InlineString(body.to_owned())),
+        specifier: Some(specifier),
         ..Default::default()
     });
     route::DirectResponseAction {
