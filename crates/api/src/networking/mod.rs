@@ -6,13 +6,19 @@
 pub mod destination_rule;
 pub mod http_route;
 pub mod selector;
+pub mod service_entry;
+pub mod sidecar;
 pub mod status;
 pub mod traffic_policy;
 pub mod versions;
 pub mod virtual_service;
+pub mod workload_entry;
 
 pub use destination_rule::{DestinationRule, DestinationRuleSpec};
+pub use service_entry::{ServiceEntry, ServiceEntrySpec};
+pub use sidecar::{Sidecar, SidecarSpec};
 pub use virtual_service::{VirtualService, VirtualServiceSpec};
+pub use workload_entry::{WorkloadEntry, WorkloadEntrySpec};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::CustomResourceExt;
@@ -24,5 +30,8 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
     vec![
         served(VirtualService::crd(), &others),
         served(DestinationRule::crd(), &others),
+        served(ServiceEntry::crd(), &others),
+        served(WorkloadEntry::crd(), &others),
+        served(Sidecar::crd(), &others),
     ]
 }
