@@ -7,8 +7,8 @@ use std::sync::Arc;
 /// One backend of a service port.
 #[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
 pub struct Endpoint {
-    /// Its addresses, that of the Service's first family first; never empty.
-    pub addresses: Vec<IpAddr>,
+    /// Where it is.
+    pub place: Place,
     /// Its port.
     pub port: u16,
     /// Whether it takes new work.
@@ -17,8 +17,19 @@ pub struct Endpoint {
     pub tls: Tls,
     /// Where it stands.
     pub locality: Locality,
-    /// The pod behind it; `None` for an address outside the cluster.
+    /// Share among the endpoints, 1 as a rule.
+    pub weight: u32,
+    /// The workload behind it; `None` for an address of which nothing is known.
     pub workload: Option<Arc<Workload>>,
+}
+
+/// Where an endpoint is.
+#[derive(Clone, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Place {
+    /// At these addresses, that of the Service's first family first; never empty.
+    Addresses(Vec<IpAddr>),
+    /// Where DNS says.
+    Name(Arc<str>),
 }
 
 /// Whether an endpoint takes new work.
@@ -42,10 +53,20 @@ pub enum Tls {
 }
 
 impl Endpoint {
-    /// The address of the same family as one of `own`, else the first.
-    pub fn address(&self, own: &[IpAddr]) -> IpAddr {
+    /// Its addresses; none if only DNS knows them.
+    pub fn addresses(&self) -> &[IpAddr] {
+        match &self.place {
+            Place::Addresses(addresses) => addresses,
+            Place::Name(_) => &[],
+        }
+    }
+
+    /// The address of the same family as one of `own`, else the first; or the name.
+    pub fn address(&self, own: &[IpAddr]) -> String {
         let reachable = |ip: &&IpAddr| own.iter().any(|mine| mine.is_ipv4() == ip.is_ipv4());
-        let first = &self.addresses[0];
-        *self.addresses.iter().find(reachable).unwrap_or(first)
+        match &self.place {
+            Place::Addresses(all) => all.iter().find(reachable).unwrap_or(&all[0]).to_string(),
+            Place::Name(name) => name.to_string(),
+        }
     }
 }

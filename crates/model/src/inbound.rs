@@ -3,7 +3,9 @@
 use crate::host::Host;
 use crate::objects::Key;
 use crate::protocol::Protocol;
+use crate::traffic::Pool;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use weft_api::settings::MtlsMode;
 
 /// What the proxy in front of a workload accepts.
@@ -28,6 +30,10 @@ pub struct InboundPort {
     pub mtls: MtlsMode,
     /// The Services that lead to it; never empty. The first names it in routes and metrics.
     pub services: Vec<Target>,
+    /// Where the application listens, if not there.
+    pub endpoint: Option<SocketAddr>,
+    /// Limits of connections to the application.
+    pub pool: Option<Pool>,
 }
 
 /// A Service port that leads to a port of the pod.

@@ -5,24 +5,64 @@ use crate::host::Host;
 use crate::objects::Key;
 use crate::protocol::Protocol;
 use crate::visibility::Visibility;
+use ipnet::IpNet;
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 /// A name that workloads can call.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Service {
-    /// Namespace and name of the Service.
+    /// Namespace and name of the Service; of a host of a ServiceEntry, its namespace and the host.
     pub key: Key,
+    /// Where it is written down.
+    pub registry: Registry,
     /// Its full name.
     pub host: Host,
     /// Further names that lead to it: `ExternalName` Services.
     pub aliases: Vec<(Key, Host)>,
-    /// Its addresses; none if it is headless.
+    /// Its addresses; none if it is headless, or found by its name only.
     pub addresses: Vec<IpAddr>,
+    /// Ranges of addresses that are its own.
+    pub ranges: Vec<IpNet>,
+    /// Addresses for clients whose DNS queries their proxy answers, where it has no others.
+    pub automatic: Vec<IpAddr>,
+    /// How its endpoints are found.
+    pub resolution: Resolution,
+    /// Outside the mesh: nobody there speaks the mesh's mutual TLS.
+    pub external: bool,
+    /// Names in the certificates of its servers, beside those of their service accounts.
+    pub identities: Vec<String>,
     /// Its TCP ports, by number.
     pub ports: Vec<Port>,
     /// Who sees it.
     pub visibility: Visibility,
+}
+
+/// Where a service is written down.
+#[derive(Clone, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Registry {
+    /// A Service of Kubernetes.
+    Kubernetes,
+    /// A ServiceEntry of its namespace.
+    Entry {
+        /// Made so many seconds after 1970.
+        created: i64,
+        /// Name of the object, of the oldest one.
+        name: String,
+    },
+}
+
+/// How the endpoints of a service are found.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Resolution {
+    /// The control plane knows them.
+    Known,
+    /// Each proxy asks DNS, and uses all addresses of an answer.
+    Dns,
+    /// Each proxy asks DNS, and uses the first address of an answer.
+    DnsFirst,
+    /// Whoever makes the connection has found one.
+    Original,
 }
 
 /// A port of a [`Service`].
@@ -50,7 +90,13 @@ pub struct Account {
 impl Service {
     /// Whether clients find the pods themselves.
     pub fn is_headless(&self) -> bool {
-        self.addresses.is_empty()
+        self.registry == Registry::Kubernetes && self.addresses.is_empty()
+    }
+
+    /// Whether a port has no address that would tell it from others of its number: then the host
+    /// of a request, the server name of a TLS connection, or nothing does.
+    pub fn shares(&self, addresses: &[IpAddr]) -> bool {
+        !self.is_headless() && addresses.is_empty()
     }
 }
 
@@ -59,6 +105,7 @@ impl Port {
     pub fn accounts(&self) -> BTreeSet<Account> {
         let workloads = self.endpoints.iter().flat_map(|each| &each.workload);
         workloads
+            .filter(|workload| !workload.service_account.is_empty())
             .map(|workload| Account {
                 namespace: workload.namespace.clone(),
                 name: workload.service_account.clone(),

@@ -3,6 +3,7 @@
 use crate::authorization::Authorization;
 use crate::build::endpoints::{Sources, Workloads};
 use crate::build::inbound::{Lead, inbound, selected, unselected};
+use crate::build::scopes::{self, Scopes};
 use crate::build::services;
 use crate::inbound::Inbound;
 use crate::mesh::Mesh;
@@ -11,14 +12,12 @@ use crate::peer::Peers;
 use crate::problem::Problem;
 use crate::routing::{Client, Known, Routing};
 use crate::service::Service;
+use crate::sidecar::{Scope, Sidecars};
 use crate::traffic::Traffic;
 use crate::view::{Families, Node, Proxy, View};
-use crate::visibility::Visibility;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
-
-type Services = Arc<Vec<Arc<Service>>>;
 
 /// The mesh, computed from its objects. Never changed: a new one is built.
 #[derive(Clone, Debug, Default)]
@@ -29,9 +28,10 @@ pub struct Snapshot {
     authorization: Authorization,
     routing: Routing,
     traffic: Traffic,
-    /// Services that everyone sees, and the lists of the namespaces that see more.
-    public: Services,
-    scoped: BTreeMap<String, Services>,
+    /// The services that clients see.
+    scopes: Scopes,
+    /// What Sidecars leave of them.
+    sidecars: Sidecars,
     /// Services with a selector by namespace, the oldest first.
     selecting: BTreeMap<String, Vec<Arc<objects::Service>>>,
     /// What Services without selector lead to, by address of a pod.
@@ -60,8 +60,11 @@ impl Snapshot {
         let known = known(&services, &traffic);
         let (routing, found) = Routing::build(&mesh, objects, &known);
         problems.extend(found);
+        let scopes = Scopes::of(&services);
+        problems.extend(scopes::conflicts(&services));
+        let (sidecars, found) = Sidecars::build(&mesh, objects, &scopes, &routing);
+        problems.extend(found);
         problems.sort();
-        let (public, scoped) = scopes(&services);
         let snapshot = Self {
             pods: objects.pods.clone(),
             selecting: selecting(objects),
@@ -71,8 +74,8 @@ impl Snapshot {
             authorization,
             routing,
             traffic,
-            public,
-            scoped,
+            scopes,
+            sidecars,
         };
         (snapshot, problems)
     }
@@ -93,24 +96,38 @@ impl Snapshot {
     /// What the proxy `node` sees.
     pub fn view(&self, node: &Node) -> View {
         let pod = self.known_or_said(node);
-        let services = self.scoped.get(&node.namespace).unwrap_or(&self.public);
+        let namespace = &node.namespace;
+        let scope = self.sidecars.of(namespace, &pod.labels);
+        let all = || self.scopes.seen(namespace).clone();
+        let destinations = scope.map_or_else(all, |scope| scope.destinations.clone());
+        let mut routing = self.routing.seen(&Client {
+            namespace,
+            labels: &pod.labels,
+            gateways: None,
+        });
+        routing.retain(|service| scope.is_none_or(|scope| scope.imports(namespace, service)));
         View {
             mesh: self.mesh.clone(),
             proxy: match node.metadata.contains_key("WEFT_VERSION") {
                 true => Proxy::Weft,
                 false => Proxy::Envoy,
             },
-            namespace: node.namespace.clone(),
+            namespace: namespace.clone(),
             families: Families::of(&pod.ips),
-            services: services.clone(),
-            routing: self.routing.seen(&Client {
-                namespace: &node.namespace,
-                labels: &pod.labels,
-                gateways: None,
-            }),
-            traffic: self.traffic.seen(&node.namespace, services),
-            authorization: self.authorization.of(&node.namespace, &pod.labels),
-            inbound: Arc::new(self.inbound(&pod)),
+            services: scope.map_or_else(all, |scope| scope.services.clone()),
+            bound: scope.map_or_else(Arc::default, |scope| scope.bound.clone()),
+            outbound: scope
+                .and_then(|scope| scope.sidecar.outbound)
+                .unwrap_or(self.mesh.outbound),
+            captures_dns: node
+                .metadata
+                .get("DNS_CAPTURE")
+                .is_some_and(|is| is == "true"),
+            routing,
+            traffic: self.traffic.seen(namespace, &destinations),
+            destinations,
+            authorization: self.authorization.of(namespace, &pod.labels),
+            inbound: Arc::new(self.inbound(&pod, scope)),
         }
     }
 
@@ -127,7 +144,7 @@ impl Snapshot {
         pod
     }
 
-    fn inbound(&self, pod: &Pod) -> Inbound {
+    fn inbound(&self, pod: &Pod, scope: Option<&Scope>) -> Inbound {
         let services = self.selecting.get(&pod.key.namespace).into_iter().flatten();
         let mut leads: Vec<_> = services
             .flat_map(|service| selected(&self.mesh, service, pod))
@@ -135,7 +152,10 @@ impl Snapshot {
         let by_address = pod.ips.iter().filter_map(|ip| self.leads.get(ip));
         leads.extend(by_address.flatten().cloned());
         let policy = self.peers.policy(&pod.key.namespace, &pod.labels);
-        inbound(leads, &policy)
+        match scope {
+            Some(scope) => inbound(scope.accepts(leads, pod), &policy),
+            None => inbound(leads, &policy),
+        }
     }
 }
 
@@ -147,28 +167,6 @@ fn known(services: &[Arc<Service>], traffic: &Traffic) -> Known {
         services: services.iter().map(with_subsets).collect(),
         ..Known::default()
     }
-}
-
-fn scopes(services: &[Arc<Service>]) -> (Services, BTreeMap<String, Services>) {
-    let mut public = Vec::new();
-    let mut own: BTreeMap<&String, Vec<Arc<Service>>> = BTreeMap::new();
-    for service in services {
-        match &service.visibility {
-            Visibility::Everywhere => public.push(service.clone()),
-            Visibility::Namespaces(namespaces) => {
-                for namespace in namespaces {
-                    own.entry(namespace).or_default().push(service.clone());
-                }
-            }
-        }
-    }
-    let with_public = |(namespace, mut own): (&String, Vec<Arc<Service>>)| {
-        own.extend(public.iter().cloned());
-        own.sort_by(|a, b| a.key.cmp(&b.key));
-        (namespace.clone(), Arc::new(own))
-    };
-    let scoped = own.into_iter().map(with_public).collect();
-    (Arc::new(public), scoped)
 }
 
 fn selecting(objects: &Objects) -> BTreeMap<String, Vec<Arc<objects::Service>>> {
@@ -194,7 +192,8 @@ fn leads(objects: &Objects, services: &[Arc<Service>]) -> BTreeMap<IpAddr, Vec<L
         let object = objects.services.get(&service.key);
         object.is_some_and(|object| !object.selector.is_empty())
     };
-    let without = services.iter().filter(|service| !has_selector(service));
+    let inside = services.iter().filter(|service| !service.external);
+    let without = inside.filter(|service| !has_selector(service));
     for (address, lead) in without.flat_map(|service| unselected(service)) {
         by_address.entry(address).or_default().push(lead);
     }

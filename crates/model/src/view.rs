@@ -6,11 +6,13 @@ use crate::inbound::Inbound;
 use crate::mesh::Mesh;
 use crate::routing::VirtualService;
 use crate::service::Service;
+use crate::sidecar::Bound;
 use crate::traffic::Rule;
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::net::IpAddr;
 use std::sync::Arc;
+use weft_api::settings::OutboundPolicy;
 
 /// What a proxy says of itself when it asks for its configuration.
 ///
@@ -88,8 +90,17 @@ pub struct View {
     pub namespace: String,
     /// Its address families.
     pub families: Families,
-    /// Services that it sees, by host.
+    /// Services that it calls, with the ports that it calls; one for each host.
     pub services: Arc<Vec<Arc<Service>>>,
+    /// These, and those that routes lead to; with all ports.
+    pub destinations: Arc<Vec<Arc<Service>>>,
+    /// Ports that its Sidecar puts somewhere else than the services are.
+    pub bound: Arc<Vec<Bound>>,
+    /// What happens to destinations that it does not know.
+    pub outbound: OutboundPolicy,
+    /// Whether its proxy answers the DNS queries of its pod, so that services may have automatic
+    /// addresses.
+    pub captures_dns: bool,
     /// VirtualServices that it sees, the oldest first, without routes for other clients.
     pub routing: Vec<Arc<VirtualService>>,
     /// The DestinationRule of each service that has one.
@@ -100,11 +111,24 @@ pub struct View {
     pub inbound: Arc<Inbound>,
 }
 
+impl View {
+    /// The addresses of `service` that clients with this view connect to; none if only its name,
+    /// or nothing, tells it from others.
+    pub fn addresses<'a>(&self, service: &'a Service) -> Vec<&'a IpAddr> {
+        let all = match service.addresses.is_empty() && self.captures_dns {
+            true => &service.automatic,
+            false => &service.addresses,
+        };
+        all.iter().filter(|ip| self.families.reach(**ip)).collect()
+    }
+}
+
 impl Hash for View {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.proxy.hash(state);
         self.namespace.hash(state);
         self.families.hash(state);
+        self.captures_dns.hash(state);
         self.authorization.hash(state);
         self.inbound.hash(state);
     }

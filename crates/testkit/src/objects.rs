@@ -6,7 +6,7 @@ use k8s_openapi::api::discovery::v1 as discovery;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
-use weft_api::networking::{DestinationRule, VirtualService};
+use weft_api::networking::{DestinationRule, ServiceEntry, Sidecar, VirtualService, WorkloadEntry};
 use weft_api::security::{AuthorizationPolicy, PeerAuthentication};
 use weft_model::objects::{Config, EndpointSlice, KubeNode, Namespace, Pod, Service, Store};
 use weft_model::{Key, Objects};
@@ -93,31 +93,22 @@ fn try_add_istio(
     kind: &str,
     document: Value,
 ) -> Result<(), serde_json::Error> {
+    /// Reads a document of one kind into its store.
+    macro_rules! add {
+        ($kind:ty, $store:ident) => {{
+            let object: $kind = read(document)?;
+            let config = Config::new(&object.metadata, object.spec);
+            insert(&mut objects.$store, config.meta.key.clone(), config);
+        }};
+    }
     match kind {
-        "PeerAuthentication" => {
-            let object: PeerAuthentication = read(document)?;
-            let config = Config::new(&object.metadata, object.spec);
-            let key = config.meta.key.clone();
-            insert(&mut objects.peer_authentications, key, config);
-        }
-        "AuthorizationPolicy" => {
-            let object: AuthorizationPolicy = read(document)?;
-            let config = Config::new(&object.metadata, object.spec);
-            let key = config.meta.key.clone();
-            insert(&mut objects.authorization_policies, key, config);
-        }
-        "VirtualService" => {
-            let object: VirtualService = read(document)?;
-            let config = Config::new(&object.metadata, object.spec);
-            let key = config.meta.key.clone();
-            insert(&mut objects.virtual_services, key, config);
-        }
-        "DestinationRule" => {
-            let object: DestinationRule = read(document)?;
-            let config = Config::new(&object.metadata, object.spec);
-            let key = config.meta.key.clone();
-            insert(&mut objects.destination_rules, key, config);
-        }
+        "PeerAuthentication" => add!(PeerAuthentication, peer_authentications),
+        "AuthorizationPolicy" => add!(AuthorizationPolicy, authorization_policies),
+        "VirtualService" => add!(VirtualService, virtual_services),
+        "DestinationRule" => add!(DestinationRule, destination_rules),
+        "ServiceEntry" => add!(ServiceEntry, service_entries),
+        "WorkloadEntry" => add!(WorkloadEntry, workload_entries),
+        "Sidecar" => add!(Sidecar, sidecars),
         unknown => panic!("tests know no kind `{unknown}`"),
     }
     Ok(())

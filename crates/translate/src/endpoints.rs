@@ -1,9 +1,9 @@
 //! EDS: who serves a cluster.
 
 use crate::cluster::Reached;
-use crate::value::{address, number};
+use crate::value::{number, place};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use weft_model::View;
 use weft_model::endpoint::{Endpoint, Health, Tls};
 use weft_model::traffic::Subset;
@@ -15,15 +15,32 @@ use weft_proto::typed_struct::{object, string};
 
 /// The endpoints of a port of a Service, or of a subset of it.
 pub(crate) fn assignment(view: &View, reached: Reached<'_>) -> endpoint::ClusterLoadAssignment {
-    let mut localities: BTreeMap<&Locality, Vec<endpoint::LbEndpoint>> = BTreeMap::new();
+    let mut localities: BTreeMap<&Locality, (u32, Vec<endpoint::LbEndpoint>)> = BTreeMap::new();
     let endpoints = reached.port.endpoints.iter();
     for each in endpoints.filter(|each| belongs(each, reached.subset)) {
-        let group = localities.entry(&each.locality).or_default();
+        let (weight, group) = localities.entry(&each.locality).or_default();
+        *weight = weight.saturating_add(each.weight);
         group.push(lb_endpoint(view, each));
     }
     endpoint::ClusterLoadAssignment {
         cluster_name: reached.name(),
         endpoints: localities.into_iter().map(group).collect(),
+        ..Default::default()
+    }
+}
+
+/// One endpoint of which nothing but its address counts.
+pub(crate) fn fixed(at: SocketAddr) -> endpoint::LocalityLbEndpoints {
+    let only = endpoint::Endpoint {
+        address: place(at.ip().to_string(), at.port()),
+        ..Default::default()
+    };
+    let only = endpoint::LbEndpoint {
+        host_identifier: Some(endpoint::lb_endpoint::HostIdentifier::Endpoint(only)),
+        ..Default::default()
+    };
+    endpoint::LocalityLbEndpoints {
+        lb_endpoints: vec![only],
         ..Default::default()
     }
 }
@@ -40,7 +57,7 @@ fn belongs(endpoint: &Endpoint, subset: Option<&Subset>) -> bool {
 }
 
 fn group(
-    (locality, lb_endpoints): (&Locality, Vec<endpoint::LbEndpoint>),
+    (locality, (weight, lb_endpoints)): (&Locality, (u32, Vec<endpoint::LbEndpoint>)),
 ) -> endpoint::LocalityLbEndpoints {
     endpoint::LocalityLbEndpoints {
         locality: Some(core::Locality {
@@ -48,7 +65,7 @@ fn group(
             zone: locality.zone.clone(),
             sub_zone: locality.subzone.clone(),
         }),
-        load_balancing_weight: number(u32::try_from(lb_endpoints.len()).unwrap_or(u32::MAX)),
+        load_balancing_weight: number(weight),
         lb_endpoints,
         ..Default::default()
     }
@@ -59,10 +76,10 @@ fn lb_endpoint(view: &View, of: &Endpoint) -> endpoint::LbEndpoint {
         Health::Ready => core::HealthStatus::Healthy,
         Health::Draining => core::HealthStatus::Draining,
     };
-    let address = address(of.address(any_of(view.families)), of.port);
+    let address = place(of.address(any_of(view.families)), of.port);
     endpoint::LbEndpoint {
         health_status: health.into(),
-        load_balancing_weight: number(1),
+        load_balancing_weight: number(of.weight),
         metadata: Some(metadata(view, of)),
         host_identifier: Some(endpoint::lb_endpoint::HostIdentifier::Endpoint(
             endpoint::Endpoint {

@@ -21,6 +21,7 @@ pub use resources::Resources;
 
 use cluster::Reached;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use weft_model::protocol::Handling;
 use weft_model::service::{Port, Service};
 use weft_model::{Problem, View};
@@ -36,7 +37,7 @@ pub fn resources(view: &View) -> (Resources, Vec<Problem>) {
 }
 
 fn clusters(view: &View, resources: &mut Resources) {
-    for (service, port) in ports(view) {
+    for (service, port) in ports(&view.destinations) {
         let rule = view.traffic.get(&service.host);
         let subsets = rule.into_iter().flat_map(|rule| &rule.subsets).map(Some);
         for subset in std::iter::once(None).chain(subsets) {
@@ -69,26 +70,34 @@ fn listeners(view: &View, resources: &mut Resources) {
 
 fn routes(view: &View, resources: &mut Resources) {
     let mut by_number: BTreeMap<u16, Vec<(&Service, &Port)>> = BTreeMap::new();
-    for (service, port) in ports(view) {
-        match port.protocol.handling() {
-            Handling::Http => by_number
-                .entry(port.number)
-                .or_default()
-                .push((service, port)),
-            Handling::Sniff => {
-                let table = route::of_service(view, service, port);
-                resources.add(ROUTE, &table.name, &table);
-            }
-            Handling::Tcp => {}
+    for (service, port) in ports(&view.services) {
+        if route::is_http(view, service, port) {
+            let all = by_number.entry(port.number).or_default();
+            all.push((service, port));
+        } else if port.protocol.handling() == Handling::Sniff {
+            let table = route::of_service(view, service, port);
+            resources.add(ROUTE, &table.name, &table);
         }
     }
     for (number, services) in by_number {
-        let table = route::of_port(view, number, services.into_iter());
+        let name = number.to_string();
+        let table = route::of_port(view, (&name, number), services.into_iter());
         resources.add(ROUTE, &table.name, &table);
+    }
+    for bound in view.bound.iter() {
+        let name = names::bound(bound);
+        let http: Vec<_> = ports(&bound.services)
+            .filter(|(_, port)| port.protocol.handling() != Handling::Tcp)
+            .collect();
+        if !http.is_empty() {
+            let table = route::of_port(view, (&name, bound.number), http.into_iter());
+            resources.add(ROUTE, &table.name, &table);
+        }
     }
 }
 
-fn ports(view: &View) -> impl Iterator<Item = (&Service, &Port)> {
-    let services = view.services.iter();
-    services.flat_map(|service| service.ports.iter().map(move |port| (&**service, port)))
+fn ports(services: &[Arc<Service>]) -> impl Iterator<Item = (&Service, &Port)> {
+    services
+        .iter()
+        .flat_map(|service| service.ports.iter().map(move |port| (&**service, port)))
 }

@@ -1,5 +1,7 @@
 //! Istio's names of resources.
 
+use weft_model::sidecar::Bound;
+
 /// Where traffic to unknown destinations leaves unchanged.
 pub(crate) const PASSTHROUGH: &str = "PassthroughCluster";
 /// Where traffic ends.
@@ -25,4 +27,9 @@ pub(crate) fn sni(port: u16, subset: &str, host: &str) -> String {
 /// The route table of a port whose protocol is not declared.
 pub(crate) fn route_of(port: u16, host: &str) -> String {
     format!("{host}:{port}")
+}
+
+/// The route table of a port that a Sidecar has put at an address of its choice.
+pub(crate) fn bound(of: &Bound) -> String {
+    format!("{}_{}", of.place, of.number)
 }

@@ -2,9 +2,7 @@
 
 use crate::istio;
 use crate::value::{ads, flag, transport_socket};
-use std::collections::BTreeSet;
 use weft_model::Mesh;
-use weft_model::service::Account;
 use weft_proto::pb::envoy::config::core::v3::TransportSocket;
 use weft_proto::pb::envoy::extensions::transport_sockets::raw_buffer::v3::RawBuffer;
 use weft_proto::pb::envoy::extensions::transport_sockets::tls::v3 as tls;
@@ -15,21 +13,11 @@ pub(crate) fn plaintext() -> TransportSocket {
     transport_socket("envoy.transport_sockets.raw_buffer", &RawBuffer {})
 }
 
-/// The client's end of mutual TLS: the peer must be one of `accounts`.
-pub(crate) fn client(
-    mesh: &Mesh,
-    accounts: &BTreeSet<Account>,
-    sni: String,
-    alpn: Vec<String>,
-) -> TransportSocket {
-    let identity = |(domain, account): (&String, &Account)| {
-        let Account { namespace, name } = account;
-        MatchPattern::Exact(format!("spiffe://{domain}/ns/{namespace}/sa/{name}"))
-    };
-    let domains = mesh.trust_domains.iter();
-    let pairs = domains.flat_map(|domain| accounts.iter().map(move |account| (domain, account)));
+/// The client's end of mutual TLS: the peer must show one of the names `accepted`.
+pub(crate) fn client(accepted: Vec<String>, sni: String, alpn: Vec<String>) -> TransportSocket {
+    let accepted = accepted.into_iter().map(MatchPattern::Exact);
     let context = tls::UpstreamTlsContext {
-        common_tls_context: Some(common(pairs.map(identity), alpn)),
+        common_tls_context: Some(common(accepted, alpn)),
         sni,
         ..Default::default()
     };
@@ -76,7 +64,7 @@ fn common(
     alpn_protocols: Vec<String>,
 ) -> tls::CommonTlsContext {
     let validation = tls::CertificateValidationContext {
-        match_typed_subject_alt_names: accepted.map(uri).collect(),
+        match_typed_subject_alt_names: accepted.map(name).collect(),
         ..Default::default()
     };
     let combined = tls::common_tls_context::CombinedCertificateValidationContext {
@@ -99,9 +87,15 @@ fn common(
     }
 }
 
-fn uri(pattern: MatchPattern) -> tls::SubjectAltNameMatcher {
+/// A name of a certificate: an identity of the mesh is a URI, what else a user writes has DNS.
+fn name(pattern: MatchPattern) -> tls::SubjectAltNameMatcher {
+    use tls::subject_alt_name_matcher::SanType;
+    let san_type = match &pattern {
+        MatchPattern::Exact(text) if !text.contains("://") => SanType::Dns,
+        _ => SanType::Uri, // Envoy's enum: our prefixes are URIs
+    };
     tls::SubjectAltNameMatcher {
-        san_type: tls::subject_alt_name_matcher::SanType::Uri.into(),
+        san_type: san_type.into(),
         matcher: Some(StringMatcher {
             match_pattern: Some(pattern),
             ..Default::default()

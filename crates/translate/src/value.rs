@@ -31,7 +31,12 @@ pub(crate) fn flag(value: bool) -> Option<BoolValue> {
 
 /// A TCP address as Envoy writes it.
 pub(crate) fn address(ip: IpAddr, port: u16) -> Option<core::Address> {
-    let address = core::address::Address::SocketAddress(socket_address(ip, port));
+    place(ip.to_string(), port)
+}
+
+/// The same for an IP address or a name that DNS knows.
+pub(crate) fn place(address: String, port: u16) -> Option<core::Address> {
+    let address = core::address::Address::SocketAddress(named(address, port));
     Some(core::Address {
         address: Some(address),
     })
@@ -39,9 +44,13 @@ pub(crate) fn address(ip: IpAddr, port: u16) -> Option<core::Address> {
 
 /// The inner part of [`address`].
 pub(crate) fn socket_address(ip: IpAddr, port: u16) -> core::SocketAddress {
+    named(ip.to_string(), port)
+}
+
+fn named(address: String, port: u16) -> core::SocketAddress {
     let port = core::socket_address::PortSpecifier::PortValue(port.into());
     core::SocketAddress {
-        address: ip.to_string(),
+        address,
         port_specifier: Some(port),
         ..Default::default()
     }

@@ -46,11 +46,16 @@ fn told(yaml: &str) -> String {
 fn node(yaml: &str) -> Node {
     let (namespace, pod) = header(yaml, "proxy")[0].split_once('/').unwrap();
     let envoy = !header(yaml, "envoy").is_empty();
+    let captures = !header(yaml, "captures-dns").is_empty();
     let version = ("WEFT_VERSION".to_owned(), "0.1.0".to_owned());
+    let capture = ("DNS_CAPTURE".to_owned(), "true".to_owned());
     Node {
         namespace: namespace.into(),
         pod: pod.into(),
-        metadata: (!envoy).then_some(version).into_iter().collect(),
+        metadata: [(!envoy).then_some(version), captures.then_some(capture)]
+            .into_iter()
+            .flatten()
+            .collect(),
         ..Node::default()
     }
 }

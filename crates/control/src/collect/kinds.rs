@@ -14,7 +14,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use weft_api::networking::{
-    DestinationRule, DestinationRuleSpec, VirtualService, VirtualServiceSpec,
+    DestinationRule, DestinationRuleSpec, ServiceEntry, ServiceEntrySpec, Sidecar, SidecarSpec,
+    VirtualService, VirtualServiceSpec, WorkloadEntry, WorkloadEntrySpec,
 };
 use weft_api::security::{
     AuthorizationPolicy, AuthorizationPolicySpec, PeerAuthentication, PeerAuthenticationSpec,
@@ -73,6 +74,13 @@ pub fn start(client: &Client, namespace: &str) -> (JoinSet<()>, Knowledge) {
         shared.clone(),
         RULES,
     ));
+    tasks.spawn(follow(all::<ServiceEntry>(client), shared.clone(), ENTRIES));
+    tasks.spawn(follow(
+        all::<WorkloadEntry>(client),
+        shared.clone(),
+        WORKLOADS,
+    ));
+    tasks.spawn(follow(all::<Sidecar>(client), shared.clone(), SIDECARS));
     tasks.spawn(settings(
         Api::namespaced(client.clone(), namespace),
         shared.clone(),
@@ -142,6 +150,24 @@ const RULES: Rule<DestinationRule, Config<DestinationRuleSpec>> = Rule {
     empty: Empty::Possible,
     reduce: |object| Config::new(&object.metadata, object.spec.clone()),
     store: |all| &mut all.objects.destination_rules,
+};
+const ENTRIES: Rule<ServiceEntry, Config<ServiceEntrySpec>> = Rule {
+    kind: Kind::ServiceEntry,
+    empty: Empty::Possible,
+    reduce: |object| Config::new(&object.metadata, object.spec.clone()),
+    store: |all| &mut all.objects.service_entries,
+};
+const WORKLOADS: Rule<WorkloadEntry, Config<WorkloadEntrySpec>> = Rule {
+    kind: Kind::WorkloadEntry,
+    empty: Empty::Possible,
+    reduce: |object| Config::new(&object.metadata, object.spec.clone()),
+    store: |all| &mut all.objects.workload_entries,
+};
+const SIDECARS: Rule<Sidecar, Config<SidecarSpec>> = Rule {
+    kind: Kind::Sidecar,
+    empty: Empty::Possible,
+    reduce: |object| Config::new(&object.metadata, object.spec.clone()),
+    store: |all| &mut all.objects.sidecars,
 };
 
 fn all<K: Resource<DynamicType = ()>>(client: &Client) -> Api<K> {

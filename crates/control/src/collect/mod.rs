@@ -35,6 +35,12 @@ pub enum Kind {
     VirtualService,
     /// Istio DestinationRules.
     DestinationRule,
+    /// Istio ServiceEntries.
+    ServiceEntry,
+    /// Istio WorkloadEntries.
+    WorkloadEntry,
+    /// Istio Sidecars.
+    Sidecar,
     /// ConfigMap `weft-mesh`.
     Settings,
     /// Secret `weft-ca`.
@@ -42,7 +48,7 @@ pub enum Kind {
 }
 
 /// Every kind.
-pub const KINDS: [Kind; 11] = [
+pub const KINDS: [Kind; 14] = [
     Kind::Namespace,
     Kind::Node,
     Kind::Service,
@@ -52,6 +58,9 @@ pub const KINDS: [Kind; 11] = [
     Kind::AuthorizationPolicy,
     Kind::VirtualService,
     Kind::DestinationRule,
+    Kind::ServiceEntry,
+    Kind::WorkloadEntry,
+    Kind::Sidecar,
     Kind::Settings,
     Kind::Ca,
 ];

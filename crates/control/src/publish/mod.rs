@@ -104,7 +104,10 @@ fn generations(objects: &Objects, problems: &[Problem]) -> BTreeMap<ObjectRef, i
         "AuthorizationPolicy" => of(&objects.authorization_policies, &object.key),
         "DestinationRule" => of(&objects.destination_rules, &object.key),
         "PeerAuthentication" => of(&objects.peer_authentications, &object.key),
+        "ServiceEntry" => of(&objects.service_entries, &object.key),
+        "Sidecar" => of(&objects.sidecars, &object.key),
         "VirtualService" => of(&objects.virtual_services, &object.key),
+        "WorkloadEntry" => of(&objects.workload_entries, &object.key),
         _ => None, // text of the API, not an enum of ours
     };
     problems

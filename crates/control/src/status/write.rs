@@ -12,9 +12,12 @@ use weft_model::{Key, ObjectRef};
 /// Field manager of our one condition; everything else in a status is somebody else's.
 const MANAGER: &str = "weft-control";
 /// Kinds that can have faults: group, version, kind.
-const KINDS: [(&str, &str, &str); 5] = [
+const KINDS: [(&str, &str, &str); 8] = [
     ("networking.istio.io", "v1", "DestinationRule"),
+    ("networking.istio.io", "v1", "ServiceEntry"),
+    ("networking.istio.io", "v1", "Sidecar"),
     ("networking.istio.io", "v1", "VirtualService"),
+    ("networking.istio.io", "v1", "WorkloadEntry"),
     ("security.istio.io", "v1", "AuthorizationPolicy"),
     ("security.istio.io", "v1", "PeerAuthentication"),
     ("", "v1", "Service"),

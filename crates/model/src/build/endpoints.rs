@@ -1,6 +1,6 @@
 //! Endpoints of a Service from its slices.
 
-use crate::endpoint::{Endpoint, Health, Tls};
+use crate::endpoint::{Endpoint, Health, Place, Tls};
 use crate::objects::kubernetes::SliceEndpoint;
 use crate::objects::{EndpointSlice, Key, Objects};
 use crate::peer::Peers;
@@ -63,7 +63,7 @@ impl Sources<'_> {
                     continue;
                 };
                 let name = of.pod.clone();
-                let name = name.unwrap_or_else(|| endpoint.addresses[0].to_string());
+                let name = name.unwrap_or_else(|| endpoint.address(&[]));
                 let key = (name, number);
                 match found.get_mut(&key) {
                     Some(same_pod) => merge(same_pod, endpoint),
@@ -73,9 +73,10 @@ impl Sources<'_> {
         }
         let mut endpoints: Vec<_> = found.into_values().collect();
         for endpoint in &mut endpoints {
-            let order = |ip: &IpAddr| (ip.is_ipv6() != ipv6_first, *ip);
-            endpoint.addresses.sort_by_key(order);
-            endpoint.addresses.dedup();
+            if let Place::Addresses(addresses) = &mut endpoint.place {
+                addresses.sort_by_key(|ip| (ip.is_ipv6() != ipv6_first, *ip));
+                addresses.dedup();
+            }
         }
         endpoints.sort();
         serve_to_the_last(&mut endpoints);
@@ -85,19 +86,25 @@ impl Sources<'_> {
     fn endpoint(&self, of: &SliceEndpoint, slice: &EndpointSlice, port: u16) -> Option<Endpoint> {
         let workload = self.workloads.behind(of, &slice.key.namespace);
         Some(Endpoint {
-            addresses: vec![of.address?],
+            place: Place::Addresses(vec![of.address?]),
             port,
             health: health(of)?,
             tls: workload.as_ref().map_or(Tls::None, |w| self.tls(w, port)),
             locality: self.locality(of, workload.as_deref()),
+            weight: 1,
             workload,
         })
     }
 
     fn tls(&self, workload: &Workload, port: u16) -> Tls {
-        if !workload.speaks_mtls() {
-            return Tls::None;
+        match workload.speaks_mtls() {
+            true => self.accepted(workload, port),
+            false => Tls::None,
         }
+    }
+
+    /// What a workload that has a proxy accepts on its port.
+    pub(crate) fn accepted(&self, workload: &Workload, port: u16) -> Tls {
         let policy = self.peers.policy(&workload.namespace, &workload.labels);
         match policy.on(port) {
             MtlsMode::Disable => Tls::None,
@@ -127,7 +134,9 @@ fn health(of: &SliceEndpoint) -> Option<Health> {
 }
 
 fn merge(into: &mut Endpoint, other: Endpoint) {
-    into.addresses.extend(other.addresses);
+    if let (Place::Addresses(all), Place::Addresses(more)) = (&mut into.place, other.place) {
+        all.extend(more);
+    }
     into.health = into.health.min(other.health);
 }
 

@@ -8,7 +8,9 @@ use crate::objects::{self, Pod};
 use crate::peer::Policy;
 use crate::protocol::Protocol;
 use crate::service::Service;
+use crate::traffic::Pool;
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use weft_api::networking::selector::selects;
 
 /// A Service port that leads to port `number` of a pod.
@@ -17,6 +19,10 @@ pub(crate) struct Lead {
     pub(crate) number: u16,
     pub(crate) protocol: Protocol,
     pub(crate) target: Target,
+    /// Where the application listens, if not there.
+    pub(crate) endpoint: Option<SocketAddr>,
+    /// Limits of connections to the application.
+    pub(crate) pool: Option<Pool>,
 }
 
 /// What the proxy of a pod accepts, where `leads` are in the order of age of their Services.
@@ -28,6 +34,8 @@ pub(crate) fn inbound(leads: Vec<Lead>, policy: &Policy) -> Inbound {
             protocol: lead.protocol,
             mtls: policy.on(lead.number),
             services: Vec::new(),
+            endpoint: lead.endpoint,
+            pool: lead.pool,
         });
         if !port.services.contains(&lead.target) {
             port.services.push(lead.target);
@@ -64,6 +72,8 @@ pub(crate) fn selected(mesh: &Mesh, service: &objects::Service, pod: &Pod) -> Ve
                 host: host(mesh, key),
                 port: port.number,
             },
+            endpoint: None,
+            pool: None,
         })
     });
     leads.collect()
@@ -76,7 +86,7 @@ pub(crate) fn unselected(service: &Service) -> Vec<(std::net::IpAddr, Lead)> {
         pods.map(move |endpoint| (port, endpoint))
     });
     endpoints
-        .map(|(port, endpoint)| {
+        .filter_map(|(port, endpoint)| {
             let target = Target {
                 key: service.key.clone(),
                 host: service.host.clone(),
@@ -86,8 +96,10 @@ pub(crate) fn unselected(service: &Service) -> Vec<(std::net::IpAddr, Lead)> {
                 number: endpoint.port,
                 protocol: port.protocol,
                 target,
+                endpoint: None,
+                pool: None,
             };
-            (endpoint.addresses[0], lead)
+            Some((*endpoint.addresses().first()?, lead))
         })
         .collect()
 }

@@ -2,4 +2,5 @@
 
 pub(crate) mod endpoints;
 pub(crate) mod inbound;
+pub(crate) mod scopes;
 pub(crate) mod services;

@@ -1,13 +1,14 @@
 //! Services with their endpoints.
 
 use super::endpoints::Sources;
+use crate::entry;
 use crate::host::Host;
 use crate::mesh::Mesh;
 use crate::objects::kubernetes::ServicePort;
 use crate::objects::{self, EndpointSlice, Key, Objects};
 use crate::problem::{ObjectRef, Problem, Severity};
 use crate::protocol::Protocol;
-use crate::service::{Port, Service};
+use crate::service::{Port, Registry, Resolution, Service};
 use crate::visibility::{EXPORT_TO, Visibility};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 /// Ports of the proxy itself; it cannot listen there for a Service.
 const CAPTURE_PORTS: [u16; 2] = [15001, 15006];
 
-/// All Services, in the order of their keys.
+/// All services, those of ServiceEntries too, in the order of their keys.
 pub(crate) fn all(mesh: &Mesh, sources: &Sources) -> (Vec<Arc<Service>>, Vec<Problem>) {
     let slices = slices(sources.objects);
     let mut aliases = aliases(mesh, sources.objects);
@@ -33,11 +34,22 @@ pub(crate) fn all(mesh: &Mesh, sources: &Sources) -> (Vec<Arc<Service>>, Vec<Pro
             aliases: aliases.remove(&host).unwrap_or_default(),
             key: service.meta.key.clone(),
             host,
+            registry: Registry::Kubernetes,
+            resolution: match service.cluster_ips.is_empty() {
+                true => Resolution::Original,
+                false => Resolution::Known,
+            },
             addresses: service.cluster_ips.clone(),
+            ranges: Vec::new(),
+            automatic: Vec::new(),
+            external: false,
+            identities: Vec::new(),
             ports,
             visibility: visibility(service),
         }));
     }
+    problems.extend(entry::add(sources, &mut services));
+    services.sort_by(|a, b| a.key.cmp(&b.key));
     (services, problems)
 }
 
@@ -74,7 +86,11 @@ fn ports(
             name: port.name.clone(),
             number: port.number,
             protocol: protocol(port),
-            endpoints: sources.endpoints(slices, &port.name, ipv6_first),
+            endpoints: [
+                sources.endpoints(slices, &port.name, ipv6_first),
+                entry::of_service(sources, service, port),
+            ]
+            .concat(),
         })
         .collect();
     ports.sort_by_key(|port| port.number);

@@ -235,6 +235,8 @@ pub struct Pod {
     pub host_network: bool,
     /// Has ended, so that its addresses may belong to another pod.
     pub finished: bool,
+    /// Its condition `Ready` is not true: it takes no new work.
+    pub unready: bool,
     /// Port by container port name, for Services that name their target.
     pub ports: BTreeMap<String, u16>,
     /// Kind and name of what made the pod.
@@ -271,6 +273,11 @@ impl From<&core::Pod> for Pod {
             node: spec.node_name.unwrap_or_default(),
             host_network: spec.host_network.unwrap_or(false),
             finished: matches!(status.phase.as_deref(), Some("Succeeded" | "Failed")),
+            unready: status
+                .conditions
+                .iter()
+                .flatten()
+                .any(|condition| condition.type_ == "Ready" && condition.status != "True"),
             ports: containers
                 .flat_map(|c| c.ports.iter().flatten())
                 .filter_map(named)

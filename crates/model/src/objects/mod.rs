@@ -12,7 +12,9 @@ pub use kubernetes::{EndpointSlice, KubeNode, Namespace, Pod, Service};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use weft_api::networking::{DestinationRuleSpec, VirtualServiceSpec};
+use weft_api::networking::{
+    DestinationRuleSpec, ServiceEntrySpec, SidecarSpec, VirtualServiceSpec, WorkloadEntrySpec,
+};
 use weft_api::security::{AuthorizationPolicySpec, PeerAuthenticationSpec};
 use weft_api::settings::MeshSettings;
 
@@ -61,4 +63,10 @@ pub struct Objects {
     pub virtual_services: Store<Config<VirtualServiceSpec>>,
     /// Istio DestinationRules.
     pub destination_rules: Store<Config<DestinationRuleSpec>>,
+    /// Istio ServiceEntries.
+    pub service_entries: Store<Config<ServiceEntrySpec>>,
+    /// Istio WorkloadEntries.
+    pub workload_entries: Store<Config<WorkloadEntrySpec>>,
+    /// Istio Sidecars.
+    pub sidecars: Store<Config<SidecarSpec>>,
 }

@@ -3,13 +3,13 @@
 use super::binding::{Binding, Client, Source};
 use super::parse::{parse, reference};
 use super::roots::{Delegates, is_delegate};
-use super::unknown::{Known, unknown};
+use super::unknown::{Known, destinations, unknown};
 use super::{VirtualService, notes};
 use crate::host::Host;
 use crate::mesh::Mesh;
 use crate::objects::{Key, Objects};
 use crate::problem::{Problem, Severity};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// The VirtualServices of the mesh, the oldest first.
@@ -52,6 +52,21 @@ impl Routing {
                 && service.visibility.includes(client.namespace)
         });
         visible.map(|service| for_client(service, client)).collect()
+    }
+
+    /// The services that the VirtualServices lead to which clients in `namespace` see and `imports`
+    /// holds for.
+    pub(crate) fn hosts(
+        &self,
+        namespace: &str,
+        imports: impl Fn(&VirtualService) -> bool,
+    ) -> BTreeSet<Host> {
+        let visible = self.oldest_first.iter();
+        let visible = visible.filter(|service| service.visibility.includes(namespace));
+        visible
+            .filter(|service| imports(service))
+            .flat_map(|service| destinations(service).map(|(_, to)| to.host.clone()))
+            .collect()
     }
 }
 

@@ -90,7 +90,10 @@ fn no_gateway(origin: Origin, key: &Key) -> Problem {
     }
 }
 
-fn destinations(service: &VirtualService) -> impl Iterator<Item = (&Origin, &Destination)> {
+/// Where `service` leads to, and which route says so.
+pub(super) fn destinations(
+    service: &VirtualService,
+) -> impl Iterator<Item = (&Origin, &Destination)> {
     let requests = service.routes.iter().flat_map(|route| {
         let forward = match &route.action {
             Action::Forward(forward) => Some(forward),

@@ -8,6 +8,7 @@ mod parse;
 mod policy;
 mod table;
 
+pub(crate) use parse::pool;
 pub use policy::{Hash, LoadBalancing, Outlier, Policy, Pool, SlowStart, TlsMode};
 pub use table::Traffic;
 

@@ -205,7 +205,8 @@ fn hash(at: &str, of: &api::ConsistentHash) -> Result<Hash, Fault> {
     }
 }
 
-fn pool(at: &str, of: &api::ConnectionPool) -> Result<Pool, Fault> {
+/// Limits of connections and requests.
+pub(crate) fn pool(at: &str, of: &api::ConnectionPool) -> Result<Pool, Fault> {
     let tcp = of.tcp.clone().unwrap_or_default();
     let http = of.http.clone().unwrap_or_default();
     let time = |field: &str, text: Option<&String>| optional(&format!("{at}.{field}"), text);

@@ -76,7 +76,7 @@ pub enum Hash {
 }
 
 /// Limits of connections and requests. What is `None` is as the mesh has it.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
+#[derive(Clone, Debug, Default, Eq, Hash, PartialEq)]
 pub struct Pool {
     /// Connections.
     pub connections: Option<u32>,

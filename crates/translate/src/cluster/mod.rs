@@ -17,7 +17,7 @@ use weft_proto::pack;
 use weft_proto::pb::envoy::config::cluster::v3 as cluster;
 use weft_proto::pb::envoy::config::core::v3 as core;
 use weft_proto::pb::envoy::extensions::upstreams::http::v3 as upstreams;
-use weft_proto::typed_struct::{list, nested, object, string};
+use weft_proto::typed_struct::{boolean, list, nested, object, string};
 
 /// What all our clusters have in common: Istio's connect timeout and no limits.
 fn base(name: &str) -> cluster::Cluster {
@@ -55,8 +55,11 @@ fn to_original_destination(cluster: &mut cluster::Cluster) {
     cluster.lb_policy = LbPolicy::ClusterProvided.into();
 }
 
-/// The Services behind a cluster, from which metrics take their labels.
-fn services<'a>(services: impl Iterator<Item = (&'a Key, &'a str)>) -> Option<core::Metadata> {
+/// The Services behind a cluster, from which metrics take their labels, and whether it is outside.
+fn services<'a>(
+    services: impl Iterator<Item = (&'a Key, &'a str)>,
+    external: bool,
+) -> Option<core::Metadata> {
     let service = |(key, host): (&Key, &str)| {
         nested(object([
             ("host", string(host)),
@@ -65,7 +68,9 @@ fn services<'a>(services: impl Iterator<Item = (&'a Key, &'a str)>) -> Option<co
         ]))
     };
     let services = list(services.map(service));
-    Some(istio_metadata(object([("services", services)])))
+    let outside = external.then(|| ("external", boolean(true)));
+    let fields = outside.into_iter().chain([("services", services)]);
+    Some(istio_metadata(object(fields)))
 }
 
 /// Connects from an address that `weft-proxy init` does not capture.
@@ -86,19 +91,6 @@ fn bind_to_uncaptured(families: Families) -> Option<core::BindConfig> {
         extra_source_addresses: second.into_iter().map(extra).collect(),
         ..Default::default()
     })
-}
-
-/// Makes `cluster` speak `protocol`.
-fn speak(cluster: &mut cluster::Cluster, protocol: Protocol) {
-    if let Some(protocol) = http_version(protocol) {
-        set_options(
-            cluster,
-            &upstreams::HttpProtocolOptions {
-                upstream_protocol_options: Some(protocol),
-                ..Default::default()
-            },
-        );
-    }
 }
 
 /// Which HTTP the upstream speaks; HTTP/1.1 needs no word.

@@ -82,6 +82,7 @@ fn balance(cluster: &mut cluster::Cluster, balancing: &LoadBalancing) {
         LoadBalancing::Passthrough => {
             to_original_destination(cluster);
             cluster.eds_cluster_config = None;
+            cluster.load_assignment = None;
             return;
         }
     };

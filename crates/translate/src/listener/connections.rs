@@ -111,7 +111,8 @@ fn one(
     }
 }
 
-fn range(net: &ipnet::IpNet) -> CidrRange {
+/// A range of addresses as Envoy writes it.
+pub(super) fn range(net: &ipnet::IpNet) -> CidrRange {
     CidrRange {
         address_prefix: net.addr().to_string(),
         prefix_len: crate::value::number(net.prefix_len().into()),

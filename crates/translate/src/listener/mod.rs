@@ -6,6 +6,7 @@ mod connections;
 mod hcm;
 mod inbound;
 mod outbound;
+mod shared;
 
 pub(crate) use chain::filter;
 pub(crate) use inbound::inbound;

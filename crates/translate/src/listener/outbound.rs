@@ -1,16 +1,17 @@
 //! What becomes of connections that the pod's application makes.
 
 use super::chain::{chain, sniffed_http, tcp_proxy, when};
-use super::wildcard;
+use super::shared::{self, Shared, Spot};
 use super::{
-    OUTBOUND_PORT, connections, hcm, http_inspector, listener, outbound_at, tls_inspector,
+    OUTBOUND_PORT, connections, hcm, http_inspector, listener, outbound_at, tls_inspector, wildcard,
 };
 use crate::names;
-use crate::value::{flag, seconds};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::value::flag;
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use weft_model::protocol::Handling;
 use weft_model::service::{Port, Service};
+use weft_model::sidecar::Bound;
 use weft_model::{OutboundPolicy, View};
 use weft_proto::pb::envoy::config::core::v3::{CidrRange, TrafficDirection};
 use weft_proto::pb::envoy::config::listener::v3::{FilterChain, Listener};
@@ -44,8 +45,17 @@ pub(crate) fn outbound(view: &View) -> BTreeMap<String, Listener> {
     let mut add = |listener: Listener| {
         all.entry(listener.name.clone()).or_insert(listener);
     };
-    for number in http_ports(view) {
-        add(shared_http(view, number));
+    for (port, shared) in shared::by_number(view) {
+        let spot = Spot {
+            ips: wildcard(view.families),
+            port,
+            routes: port.to_string(),
+            listens: false,
+        };
+        add(shared.listener(view, &spot));
+    }
+    for bound in view.bound.iter() {
+        add(at_place(view, bound));
     }
     for service in view.services.iter() {
         for port in &service.ports {
@@ -55,37 +65,30 @@ pub(crate) fn outbound(view: &View) -> BTreeMap<String, Listener> {
     all
 }
 
+/// The port that a Sidecar has put at an address of its choice.
+fn at_place(view: &View, bound: &Bound) -> Listener {
+    let mut shared = Shared::default();
+    for service in &bound.services {
+        for port in &service.ports {
+            shared.add_anywhere(service, port);
+        }
+    }
+    let spot = Spot {
+        ips: &[bound.place],
+        port: bound.number,
+        routes: names::bound(bound),
+        listens: bound.listens,
+    };
+    shared.listener(view, &spot)
+}
+
 const NONE: &[&str] = &[];
 
 /// Where connections to destinations that the mesh does not know go.
-fn unknown(view: &View) -> &'static str {
-    match view.mesh.outbound {
+pub(super) fn unknown(view: &View) -> &'static str {
+    match view.outbound {
         OutboundPolicy::AllowAny => names::PASSTHROUGH,
         OutboundPolicy::RegistryOnly => names::BLACK_HOLE,
-    }
-}
-
-fn http_ports(view: &View) -> BTreeSet<u16> {
-    let ports = view.services.iter().flat_map(|service| &service.ports);
-    let http = ports.filter(|port| port.protocol.handling() == Handling::Http);
-    http.map(|port| port.number).collect()
-}
-
-/// One listener for all Services with this HTTP port: the request's host decides.
-fn shared_http(view: &View, number: u16) -> Listener {
-    let ips = wildcard(view.families);
-    let name = format!("{}_{number}", ips[0]);
-    let http = hcm::outbound(view, &name, &number.to_string());
-    Listener {
-        filter_chains: vec![sniffed_http(http)],
-        default_filter_chain: Some(chain(
-            "PassthroughFilterChain",
-            tcp_proxy(view, unknown(view)),
-        )),
-        listener_filters: vec![http_inspector()],
-        // HTTP clients speak first, whenever they like to.
-        listener_filters_timeout: seconds(0),
-        ..outbound_at(view, ips, number)
     }
 }
 
@@ -97,11 +100,7 @@ fn own(view: &View, service: &Service, port: &Port) -> Vec<Listener> {
         Handling::Sniff => Some(sniffed(view, service, port, outbound_at(view, ips, number))),
     };
     if !service.is_headless() {
-        let reachable = service
-            .addresses
-            .iter()
-            .filter(|ip| view.families.reach(**ip));
-        let ips: Vec<IpAddr> = reachable.copied().collect();
+        let ips: Vec<IpAddr> = view.addresses(service).into_iter().copied().collect();
         return if ips.is_empty() {
             Vec::new()
         } else {
@@ -111,7 +110,7 @@ fn own(view: &View, service: &Service, port: &Port) -> Vec<Listener> {
     // Clients of a headless Service find the pods themselves, and use the pods' own port.
     let pods = port.endpoints.iter().flat_map(|endpoint| {
         let reachable = endpoint
-            .addresses
+            .addresses()
             .iter()
             .filter(|ip| view.families.reach(**ip));
         reachable.map(|ip| (*ip, endpoint.port))

@@ -43,7 +43,8 @@ pub(crate) fn cluster(view: &View, to: &Destination, port: u16) -> String {
 
 /// A service with one port needs no number; with several it is the port that was called.
 pub(crate) fn number_of(view: &View, to: &Destination, port: u16) -> u16 {
-    let service = || view.services.iter().find(|service| service.host == to.host);
+    let mut services = view.destinations.iter();
+    let mut service = || services.find(|service| service.host == to.host);
     let only = || match service()?.ports.as_slice() {
         [only] => Some(only.number),
         _ => None,

@@ -9,5 +9,5 @@ mod table;
 mod virtual_service;
 
 pub(crate) use forward::{cluster, number_of};
-pub(crate) use table::{inline, inline_passthrough, of_port, of_service};
+pub(crate) use table::{inline, inline_passthrough, is_http, of_port, of_service};
 pub(crate) use virtual_service::{best, origin};

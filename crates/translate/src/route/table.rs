@@ -8,6 +8,7 @@ use crate::names;
 use crate::value::{number, seconds};
 use std::collections::BTreeSet;
 use weft_model::inbound::InboundPort;
+use weft_model::protocol::Handling;
 use weft_model::routing::Destination;
 use weft_model::service::{Port, Service};
 use weft_model::{Protocol, View};
@@ -16,10 +17,20 @@ use weft_proto::pb::google::protobuf::BoolValue;
 
 /// Longest body of a direct response, as Istio allows it.
 const LONGEST_DIRECT_RESPONSE: u32 = 1 << 20;
-/// The table of an HTTP port number: every Service that has it, and what happens to other names.
+
+/// Whether requests to a port of `service` are told from those to other services by their host.
+pub(crate) fn is_http(view: &View, service: &Service, port: &Port) -> bool {
+    match port.protocol.handling() {
+        Handling::Http => true,
+        Handling::Sniff => !service.is_headless() && view.addresses(service).is_empty(),
+        Handling::Tcp => false,
+    }
+}
+
+/// The table `name` of an HTTP port: every Service that has it, and what happens to other names.
 pub(crate) fn of_port<'a>(
     view: &View,
-    number: u16,
+    (name, number): (&str, u16),
     services: impl Iterator<Item = (&'a Service, &'a Port)>,
 ) -> route::RouteConfiguration {
     let mut taken = BTreeSet::new();
@@ -36,7 +47,7 @@ pub(crate) fn of_port<'a>(
         virtual_hosts.extend(without_service(view, &mut taken));
     }
     virtual_hosts.push(unknown(view));
-    table(&number.to_string(), virtual_hosts)
+    table(name, virtual_hosts)
 }
 
 /// The table of a port of undeclared protocol, which is asked for on the Service's own addresses.
@@ -130,7 +141,7 @@ fn without_service(view: &View, taken: &mut BTreeSet<String>) -> Vec<route::Virt
 /// What happens to names that the mesh does not know.
 fn unknown(view: &View) -> route::VirtualHost {
     use weft_model::OutboundPolicy;
-    let (name, action) = match view.mesh.outbound {
+    let (name, action) = match view.outbound {
         OutboundPolicy::AllowAny => (
             "allow_any",
             route::route::Action::Route(to_cluster(names::PASSTHROUGH)),
