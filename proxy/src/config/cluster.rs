@@ -72,12 +72,41 @@ pub enum Discovery {
 /// Names to resolve.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DnsTargets {
-    /// Host name, port, weight, locality priority.
-    pub targets: Vec<(Arc<str>, u16, u32, u32)>,
+    /// The names.
+    pub targets: Vec<DnsTarget>,
     /// Time between look-ups when the TTL is not obeyed, default 5 s.
     pub refresh: Duration,
     /// Obey the TTL.
     pub respect_ttl: bool,
+    /// Which addresses count.
+    pub family: LookupFamily,
+}
+
+/// A name to resolve.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DnsTarget {
+    /// Host name, or an address.
+    pub name: Arc<str>,
+    /// Region, zone, sub-zone joined by `/`.
+    pub locality: Arc<str>,
+    /// Priority of the locality.
+    pub priority: u32,
+    /// What all its endpoints are like; of the address only the port counts.
+    pub like: Endpoint,
+}
+
+/// Envoy `DnsLookupFamily`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LookupFamily {
+    /// Both.
+    #[default]
+    All,
+    /// IPv4.
+    V4,
+    /// IPv6.
+    V6,
+    /// IPv4; IPv6 where there is none.
+    V4Preferred,
 }
 
 /// Endpoints by locality.

@@ -3,11 +3,15 @@
 use super::fault::each;
 use super::value::{duration, ip, number, unpack};
 use super::{At, Fault, Outcome, endpoints, lb, tls};
-use crate::config::{Cluster, Discovery, ServiceLabels, TlsMatch, UpstreamProtocol};
+use crate::config::{
+    Cluster, Discovery, DnsTargets, LookupFamily, ServiceLabels, TlsMatch, UpstreamProtocol,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use weft_proto::pb::envoy::config::cluster::v3 as pb;
-use weft_proto::pb::envoy::config::cluster::v3::cluster::{ClusterDiscoveryType, DiscoveryType};
+use weft_proto::pb::envoy::config::cluster::v3::cluster::{
+    ClusterDiscoveryType, DiscoveryType, DnsLookupFamily,
+};
 use weft_proto::pb::envoy::config::core::v3 as core;
 use weft_proto::pb::envoy::extensions::upstreams::http::v3 as upstream;
 use weft_proto::pb::google::protobuf::value::Kind;
@@ -90,9 +94,14 @@ fn discovery(from: &pb::Cluster) -> Outcome<(Discovery, Option<Arc<str>>)> {
         None => DiscoveryType::Static,
     };
     let inline = from.load_assignment.clone().unwrap_or_default();
-    let names = || {
+    let names = || -> Outcome<DnsTargets> {
         let refresh = duration("dns_refresh_rate", from.dns_refresh_rate.as_ref())?;
-        endpoints::names(&inline, refresh.unwrap_or(REFRESH), from.respect_dns_ttl)
+        Ok(DnsTargets {
+            targets: endpoints::names(&inline).at("load_assignment")?,
+            refresh: refresh.unwrap_or(REFRESH),
+            respect_ttl: from.respect_dns_ttl,
+            family: family(from.dns_lookup_family()),
+        })
     };
     match kind {
         DiscoveryType::Static => {
@@ -100,7 +109,10 @@ fn discovery(from: &pb::Cluster) -> Outcome<(Discovery, Option<Arc<str>>)> {
             Ok((Discovery::Static(found), None))
         }
         DiscoveryType::StrictDns => Ok((Discovery::StrictDns(names()?), None)),
-        DiscoveryType::LogicalDns => Ok((Discovery::LogicalDns(names()?), None)),
+        DiscoveryType::LogicalDns => match names()? {
+            one if one.targets.len() == 1 => Ok((Discovery::LogicalDns(one), None)),
+            _ => Err(Fault::new("LOGICAL_DNS resolves exactly one name")).at("load_assignment"),
+        },
         DiscoveryType::OriginalDst => Ok((Discovery::OriginalDst, None)),
         DiscoveryType::Eds => {
             let service = from.eds_cluster_config.as_ref();
@@ -110,6 +122,15 @@ fn discovery(from: &pb::Cluster) -> Outcome<(Discovery, Option<Arc<str>>)> {
                 .unwrap_or(&from.name);
             Ok((Discovery::Eds(Arc::default()), Some(service.into())))
         }
+    }
+}
+
+fn family(from: DnsLookupFamily) -> LookupFamily {
+    match from {
+        DnsLookupFamily::Auto | DnsLookupFamily::All => LookupFamily::All,
+        DnsLookupFamily::V4Only => LookupFamily::V4,
+        DnsLookupFamily::V6Only => LookupFamily::V6,
+        DnsLookupFamily::V4Preferred => LookupFamily::V4Preferred,
     }
 }
 

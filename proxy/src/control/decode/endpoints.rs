@@ -3,11 +3,10 @@
 use super::fault::each;
 use super::value::{number, socket, unpack};
 use super::{At, Fault, Outcome};
-use crate::config::{DnsTargets, Endpoint, EndpointHealth, Endpoints, Locality};
+use crate::config::{DnsTarget, Endpoint, EndpointHealth, Endpoints, Locality};
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 use weft_proto::pb::envoy::config::core::v3::{self as core, HealthStatus, Metadata};
 use weft_proto::pb::envoy::config::endpoint::v3 as pb;
 use weft_proto::pb::google::protobuf::value::Kind;
@@ -50,8 +49,13 @@ fn place(from: &core::Locality) -> Arc<str> {
 
 fn endpoint(from: &pb::LbEndpoint) -> Outcome<Arc<Endpoint>> {
     let address = resolved(inner(from)?.address.as_ref()).at("endpoint.address")?;
+    Ok(Arc::new(at(from, address)))
+}
+
+/// `from`, at this address.
+fn at(from: &pb::LbEndpoint, address: SocketAddr) -> Endpoint {
     let metadata = from.metadata.as_ref();
-    Ok(Arc::new(Endpoint {
+    Endpoint {
         address,
         weight: number(from.load_balancing_weight.as_ref(), 1),
         health: health(from.health_status()),
@@ -60,7 +64,7 @@ fn endpoint(from: &pb::LbEndpoint) -> Outcome<Arc<Endpoint>> {
             .map(labels)
             .unwrap_or_default(),
         workload: metadata.and_then(workload),
-    }))
+    }
 }
 
 fn resolved(address: Option<&core::Address>) -> Outcome<SocketAddr> {
@@ -106,25 +110,19 @@ fn workload(from: &Metadata) -> Option<Arc<str>> {
 }
 
 /// The names that a DNS cluster resolves.
-pub(super) fn names(
-    from: &pb::ClusterLoadAssignment,
-    refresh: Duration,
-    respect_ttl: bool,
-) -> Outcome<DnsTargets> {
+pub(super) fn names(from: &pb::ClusterLoadAssignment) -> Outcome<Vec<DnsTarget>> {
     let mut targets = Vec::new();
     for locality in &from.endpoints {
+        let place = locality.locality.as_ref().map_or_else(|| "".into(), place);
         for endpoint in &locality.lb_endpoints {
-            let (host, port) = socket(inner(endpoint)?.address.as_ref())?;
-            let weight = number(endpoint.load_balancing_weight.as_ref(), 1);
-            targets.push((host, port, weight, locality.priority));
+            let (name, port) = socket(inner(endpoint)?.address.as_ref())?;
+            targets.push(DnsTarget {
+                name,
+                locality: Arc::clone(&place),
+                priority: locality.priority,
+                like: at(endpoint, (Ipv4Addr::UNSPECIFIED, port).into()),
+            });
         }
     }
-    if targets.is_empty() {
-        return Err(Fault::new("no name to resolve")).at("load_assignment");
-    }
-    Ok(DnsTargets {
-        targets,
-        refresh,
-        respect_ttl,
-    })
+    Ok(targets)
 }

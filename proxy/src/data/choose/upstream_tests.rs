@@ -1,5 +1,5 @@
 use super::*;
-use crate::config::{DnsTargets, EndpointHealth, LoadBalancing};
+use crate::config::{DnsTargets, EndpointHealth, LoadBalancing, LookupFamily};
 use crate::data::test_conn;
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
@@ -198,6 +198,7 @@ fn resolved_names_become_hosts() {
         targets: vec![],
         refresh: Duration::ZERO,
         respect_ttl: false,
+        family: LookupFamily::All,
     };
     let cluster = Cluster {
         discovery: Discovery::StrictDns(targets),

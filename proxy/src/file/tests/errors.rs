@@ -71,13 +71,10 @@ fn everything_that_is_wrong_is_said_at_once() {
 
 #[test]
 fn what_has_no_effect_is_accepted_with_a_warning() {
-    let text = changed(
-        "type: STATIC",
-        "type: STATIC\n    dns_lookup_family: V4_ONLY",
-    );
+    let text = changed("type: STATIC", "type: STATIC\n    dns_jitter: 1s");
     assert_eq!(
         lines(&loaded(&text).warnings),
-        "b.yaml:25: static_resources.clusters[0].dns_lookup_family: has no effect in this proxy"
+        "b.yaml:25: static_resources.clusters[0].dns_jitter: has no effect in this proxy"
     );
 }
 

@@ -37,7 +37,7 @@ fn each_old_word_is_translated_with_a_warning_that_shows_the_new_one() {
     let read = loaded(OLD);
     let cluster = &read.config.clusters["backend_cluster"];
     assert!(
-        matches!(&cluster.discovery, Discovery::StrictDns(names) if &*names.targets[0].0 == "backend-service")
+        matches!(&cluster.discovery, Discovery::StrictDns(names) if &*names.targets[0].name == "backend-service")
     );
     assert_eq!(cluster.lb, LoadBalancing::RoundRobin { slow_start: None });
     let expected = [
