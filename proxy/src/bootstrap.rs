@@ -99,6 +99,8 @@ pub struct Bootstrap {
     pub minimum_drain: Duration,
     /// `WEFT_CERT_TTL`; `None` leaves it to the CA.
     pub certificate_lifetime: Option<Duration>,
+    /// `WEFT_DNS_CAPTURE`: whether `init` sends DNS queries here.
+    pub captures_dns: bool,
 }
 
 impl Bootstrap {
@@ -136,6 +138,7 @@ impl Bootstrap {
             certificate_lifetime: lifetime
                 .map(|text| duration(&text).context("WEFT_CERT_TTL"))
                 .transpose()?,
+            captures_dns: or(lookup, "WEFT_DNS_CAPTURE", "false") == "true",
         })
     }
 }

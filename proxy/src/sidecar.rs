@@ -2,6 +2,7 @@
 
 use crate::admin::Admin;
 use crate::bootstrap::{Bootstrap, Pod};
+use crate::config::Config;
 use crate::control::ca::Wish;
 use crate::control::certs::Certificates;
 use crate::control::channel::Control;
@@ -125,12 +126,15 @@ async fn servers(bootstrap: &Bootstrap, state: &Arc<State>) -> Result<JoinSet<()
     let listener = serve::bind((Ipv4Addr::LOCALHOST, ADMIN_PORT).into()).await?;
     let admin = Admin::new(Arc::clone(state), node::node(bootstrap));
     tasks.spawn(serve::run(listener, Arc::new(admin)));
-    forward_dns(&mut tasks).await?;
+    forward_dns(&mut tasks, state.config.clone()).await?;
     Ok(tasks)
 }
 
 /// Where `init` sends DNS queries if it captures them; nothing arrives if it does not.
-async fn forward_dns(tasks: &mut JoinSet<()>) -> Result<()> {
+async fn forward_dns(
+    tasks: &mut JoinSet<()>,
+    config: watch::Receiver<Option<Arc<Config>>>,
+) -> Result<()> {
     let known = std::fs::read_to_string(RESOLVERS).unwrap_or_else(|error| {
         tracing::warn!(%error, "{RESOLVERS} is not readable, no DNS query will be answered");
         String::new()
@@ -138,6 +142,7 @@ async fn forward_dns(tasks: &mut JoinSet<()>) -> Result<()> {
     let forwarder = Arc::new(Forwarder {
         resolvers: dns::resolvers(&known),
         patience: RESOLVER_PATIENCE,
+        config,
     });
     for sockets in Sockets::loopback().await.context("bind the DNS port")? {
         tasks.spawn(Arc::clone(&forwarder).run(sockets));
@@ -157,8 +162,8 @@ fn application(pod: &Pod, bootstrap: &Bootstrap) -> Result<Application> {
 /// Hands each configuration to the workers, until the proxy is told to end.
 pub(crate) async fn obey(
     state: &State,
-    mut config: watch::Receiver<Option<Arc<crate::config::Config>>>,
-    start: impl Fn(Arc<crate::config::Config>) -> std::io::Result<Workers>,
+    mut config: watch::Receiver<Option<Arc<Config>>>,
+    start: impl Fn(Arc<Config>) -> std::io::Result<Workers>,
 ) -> Result<()> {
     let mut terminated = signal(SignalKind::terminate())?;
     let mut interrupted = signal(SignalKind::interrupt())?;

@@ -17,7 +17,7 @@ use std::time::SystemTime;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use weft_model::Node;
-use weft_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, ROUTE};
+use weft_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, NAMES, ROUTE};
 use weft_xds::World;
 
 /// What is looked at.
@@ -142,6 +142,7 @@ fn resources(text: &mut String, proxy: &str, world: &World) {
         (ENDPOINTS, "endpoints"),
         (LISTENER, "listener"),
         (ROUTE, "route"),
+        (NAMES, "names"),
     ] {
         for (name, resource) in world.set(url).iter() {
             writeln!(text, "{proxy} {kind} {name} {}", resource.version)

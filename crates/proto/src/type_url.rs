@@ -10,6 +10,8 @@ pub const CLUSTER: &str = "type.googleapis.com/envoy.config.cluster.v3.Cluster";
 pub const ENDPOINTS: &str = "type.googleapis.com/envoy.config.endpoint.v3.ClusterLoadAssignment";
 /// Certificates and roots (SDS).
 pub const SECRET: &str = "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret";
+/// Answers to DNS queries (Istio's NDS).
+pub const NAMES: &str = "type.googleapis.com/istio.networking.nds.v1.NameTable";
 /// An untyped configuration in its older, most used form.
 pub const TYPED_STRUCT: &str = "type.googleapis.com/udpa.type.v1.TypedStruct";
 /// An untyped configuration in its newer form.

@@ -15,6 +15,9 @@ static DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/types.bin"
 /// On a type that is not Envoy's.
 pub fn json(any: &Any) -> Value {
     let name = any.type_url.rsplit('/').next().unwrap_or_default();
+    if any.type_url == weft_proto::type_url::NAMES {
+        return names(any);
+    }
     let message = pool().get_message_by_name(name);
     let message = message.unwrap_or_else(|| panic!("no message `{name}`"));
     let message = DynamicMessage::decode(message, any.value.as_slice())
@@ -22,6 +25,17 @@ pub fn json(any: &Any) -> Value {
     let options = SerializeOptions::new().use_proto_field_name(true);
     let json = message.serialize_with_options(serde_json::value::Serializer, &options);
     sorted(json.unwrap_or_else(|error| panic!("{name}: {error}")))
+}
+
+/// Istio's own message, by name the addresses.
+fn names(any: &Any) -> Value {
+    let table: weft_proto::istio::NameTable =
+        weft_proto::unpack(any).unwrap_or_else(|error| panic!("{error}"));
+    let named = table.table.into_iter();
+    named
+        .map(|(name, info)| (name, Value::from(info.ips)))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 /// The same with the keys in order, names first: protobuf maps have none.

@@ -11,6 +11,7 @@ mod istio;
 mod tls;
 
 mod cluster;
+mod dns;
 mod endpoints;
 mod listener;
 mod route;
@@ -25,7 +26,7 @@ use std::sync::Arc;
 use weft_model::protocol::Handling;
 use weft_model::service::{Port, Service};
 use weft_model::{Problem, View};
-use weft_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, ROUTE};
+use weft_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, NAMES, ROUTE};
 
 /// Everything that a proxy with this view is told.
 pub fn resources(view: &View) -> (Resources, Vec<Problem>) {
@@ -33,6 +34,9 @@ pub fn resources(view: &View) -> (Resources, Vec<Problem>) {
     clusters(view, &mut resources);
     listeners(view, &mut resources);
     routes(view, &mut resources);
+    if view.captures_dns {
+        resources.add(NAMES, dns::NAME, &dns::table(view));
+    }
     (resources, Vec::new())
 }
 

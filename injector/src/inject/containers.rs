@@ -184,5 +184,9 @@ fn env(settings: &InjectionSettings, workload: &Workload) -> Vec<Value> {
         value("WEFT_DRAIN", &proxy.drain),
         value("WEFT_MINIMUM_DRAIN", &proxy.minimum_drain),
         value("WEFT_CERT_TTL", &proxy.cert_ttl),
+        value(
+            "WEFT_DNS_CAPTURE",
+            &settings.interception.dns_capture.to_string(),
+        ),
     ]
 }

@@ -8,12 +8,14 @@
 mod bucket;
 mod cluster;
 mod listener;
+mod names;
 mod policy;
 mod route;
 
 pub use bucket::*;
 pub use cluster::*;
 pub use listener::*;
+pub use names::*;
 pub use policy::*;
 pub use route::*;
 
@@ -32,4 +34,6 @@ pub struct Config {
     pub routes: BTreeMap<Arc<str>, Arc<RouteTable>>,
     /// Clusters by name, each with its current endpoints.
     pub clusters: BTreeMap<Arc<str>, Arc<Cluster>>,
+    /// Names that the application's DNS queries are answered for.
+    pub names: Arc<Names>,
 }

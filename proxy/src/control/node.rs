@@ -22,6 +22,7 @@ pub fn node(from: &Bootstrap) -> Node {
         ("ISTIO_VERSION", string(&from.version)),
         ("WEFT_VERSION", string(&from.version)),
         ("WEFT_REVISION", string(&from.revision)),
+        ("DNS_CAPTURE", string(from.captures_dns.to_string())),
         ("LABELS", nested(labels)),
     ]);
     let namespace = &pod.namespace;

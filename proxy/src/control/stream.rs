@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use weft_identity::Identity;
 use weft_proto::pb::envoy::config::core::v3::Node;
-use weft_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, ROUTE};
+use weft_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, NAMES, ROUTE};
 use weft_xds::Client;
 use weft_xds::client::retry_after;
 use weft_xds::delta::Update;
@@ -39,6 +39,7 @@ impl Stream {
         let mut client = Client::new(node);
         client.subscribe(CLUSTER, &["*".into()]);
         client.subscribe(LISTENER, &["*".into()]);
+        client.subscribe(NAMES, &["*".into()]);
         let mut stream = Self {
             control,
             saved,

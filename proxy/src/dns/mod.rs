@@ -1,18 +1,22 @@
-//! DNS queries of the application that `weft-proxy init` redirects: they go to the pod's own
-//! resolvers as they are, and the answers come back as they are.
+//! DNS queries of the application that `weft-proxy init` redirects. Those for addresses of the mesh's
+//! own names are answered here; others go to the pod's own resolvers as they are, and the answers
+//! come back as they are.
 //!
 //! The proxy's own packets are never redirected, so nothing goes in circles.
 
+mod answer;
 mod resolvers;
 
 pub use resolvers::resolvers;
 
+use crate::config::Config;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::io::copy_bidirectional;
+use tokio::io::{AsyncReadExt, AsyncWriteExt, copy_bidirectional};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -32,6 +36,8 @@ pub struct Forwarder {
     pub resolvers: Vec<SocketAddr>,
     /// How long one is waited for before the next is asked.
     pub patience: Duration,
+    /// Has the mesh's own names.
+    pub config: watch::Receiver<Option<Arc<Config>>>,
 }
 
 /// Sockets on which queries arrive.
@@ -104,7 +110,18 @@ impl Forwarder {
         }
     }
 
+    /// The answer from the mesh's own names.
+    fn own(&self, query: &[u8]) -> Option<Vec<u8>> {
+        let config = self.config.borrow().clone()?;
+        answer::answer(query, &config.names)
+    }
+
     async fn answer(&self, query: &[u8], socket: &UdpSocket, client: SocketAddr) {
+        if let Some(answer) = self.own(query) {
+            // A client that has gone needs none.
+            let _ = socket.send_to(&answer, client).await;
+            return;
+        }
         for resolver in &self.resolvers {
             match timeout(self.patience, ask(*resolver, query)).await {
                 Ok(Ok(answer)) => {
@@ -135,13 +152,37 @@ impl Forwarder {
     }
 
     async fn relay(&self, mut client: TcpStream) {
+        // However it ends, the client sees it.
+        let Ok(Ok(first)) = timeout(CONNECTION, self.answered(&mut client)).await else {
+            return;
+        };
         for resolver in &self.resolvers {
             if let Ok(Ok(mut upstream)) = timeout(self.patience, TcpStream::connect(resolver)).await
             {
-                // However it ends, the client sees it.
-                let _ = timeout(CONNECTION, copy_bidirectional(&mut client, &mut upstream)).await;
+                let carried = async {
+                    upstream.write_all(&first).await?;
+                    copy_bidirectional(&mut client, &mut upstream).await
+                };
+                let _ = timeout(CONNECTION, carried).await;
                 return;
             }
+        }
+    }
+
+    /// Answers queries of `client` until one is for others; that one, with its length before it.
+    async fn answered(&self, client: &mut TcpStream) -> io::Result<Vec<u8>> {
+        loop {
+            let length = client.read_u16().await?;
+            let mut query = vec![0; 2 + usize::from(length)];
+            query[..2].copy_from_slice(&length.to_be_bytes());
+            client.read_exact(&mut query[2..]).await?;
+            let Some(answer) = self.own(&query[2..]) else {
+                return Ok(query);
+            };
+            // It is made to fit into a datagram.
+            let length = u16::try_from(answer.len()).unwrap_or_default();
+            client.write_u16(length).await?;
+            client.write_all(&answer).await?;
         }
     }
 }

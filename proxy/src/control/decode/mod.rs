@@ -20,6 +20,7 @@ mod lb;
 mod listener;
 mod log;
 mod matching;
+mod names;
 mod network;
 mod rbac;
 mod retry;
@@ -34,6 +35,7 @@ pub use cluster::{ClusterPart, cluster};
 pub use endpoints::assignment;
 pub use fault::Fault;
 pub use listener::listener;
+pub use names::names;
 pub use route::table;
 pub use value::address;
 

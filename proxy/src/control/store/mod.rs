@@ -9,11 +9,11 @@ mod tests;
 
 use super::decode::{self, ClusterPart, Fault};
 use super::saved::{SavedConfiguration, SavedResource};
-use crate::config::{Cluster, Config, Discovery, Endpoints, Listener, RouteTable};
+use crate::config::{Cluster, Config, Discovery, Endpoints, Listener, Names, RouteTable};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use weft_proto::pb::google::protobuf::Any;
-use weft_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, ROUTE};
+use weft_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, NAMES, ROUTE};
 
 type Named<T> = BTreeMap<Arc<str>, T>;
 
@@ -24,6 +24,7 @@ pub struct Store {
     endpoints: Named<Endpoints>,
     listeners: Named<Arc<Listener>>,
     routes: Named<Arc<RouteTable>>,
+    names: Arc<Names>,
     /// Types of which an answer has come at all.
     answered: BTreeSet<&'static str>,
     /// Route tables that the control plane says it does not have.
@@ -64,6 +65,7 @@ impl Store {
             match type_url {
                 CLUSTER => _ = self.clusters.remove(&name),
                 LISTENER => _ = self.listeners.remove(&name),
+                NAMES => self.names = Arc::default(),
                 ROUTE => {
                     self.routes.remove(&name);
                     self.absent.insert(Arc::clone(&name));
@@ -144,6 +146,7 @@ impl Store {
             listeners,
             routes,
             clusters,
+            names: Arc::clone(&self.names),
         };
         if same(&next, &self.published) {
             return None;
@@ -202,6 +205,7 @@ impl Store {
             CLUSTER => _ = self.clusters.insert(name, decode::cluster(&any)?),
             ENDPOINTS => _ = self.endpoints.insert(name, decode::assignment(&any)?.1),
             LISTENER => insert(&mut self.listeners, name, decode::listener(&any)?),
+            NAMES => self.names = Arc::new(decode::names(&any)?),
             ROUTE => {
                 self.absent.remove(&name);
                 insert(&mut self.routes, name, decode::table(&any)?);
@@ -278,6 +282,7 @@ fn same(a: &Config, b: &Config) -> bool {
     unchanged(&a.listeners, &b.listeners)
         && unchanged(&a.routes, &b.routes)
         && unchanged(&a.clusters, &b.clusters)
+        && a.names == b.names
 }
 
 fn unchanged<T>(a: &Named<Arc<T>>, b: &Named<Arc<T>>) -> bool {

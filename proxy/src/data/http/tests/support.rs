@@ -78,6 +78,7 @@ impl Setup {
                 .chain(self.more)
                 .map(|cluster| (Arc::clone(&cluster.name), Arc::new(cluster)))
                 .collect(),
+            ..Config::default()
         };
         let drain = DrainSender::new();
         let metrics = Arc::<Metrics>::default();
