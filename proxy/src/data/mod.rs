@@ -21,6 +21,8 @@ pub mod tls;
 pub mod worker;
 
 #[cfg(test)]
+mod entry_tests;
+#[cfg(test)]
 pub(crate) mod test_conn;
 #[cfg(test)]
 pub(crate) mod test_mesh;

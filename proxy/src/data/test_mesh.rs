@@ -2,6 +2,7 @@
 
 use super::accept;
 use super::choose::state::Registry;
+use super::choose::upkeep::Upkeep;
 use super::drain::DrainSender;
 use super::listen;
 use super::report::{Metrics, Workload};
@@ -68,6 +69,7 @@ pub(crate) struct Proxy {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) worker: Rc<Worker>,
     _drain: DrainSender,
+    _upkeep: Upkeep,
 }
 
 impl Proxy {
@@ -77,10 +79,9 @@ impl Proxy {
         mut listener: Listener,
         clusters: Vec<Cluster>,
     ) -> Self {
-        let socket = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = socket.local_addr().unwrap();
-        listener.address = address;
         let name = Arc::clone(&listener.name);
+        // Nothing else asks for the address, and nobody knows it yet.
+        listener.address = "127.0.0.1:0".parse().unwrap();
         let config = Config {
             listeners: [(Arc::clone(&name), Arc::new(listener))].into(),
             clusters: clusters
@@ -89,6 +90,14 @@ impl Proxy {
                 .collect(),
             ..Config::default()
         };
+        Self::obeying(identity, config, &name)
+    }
+
+    /// A proxy that obeys `config`, whose listener `name` is on a free port.
+    pub(crate) fn obeying(identity: Option<Identity>, config: Config, name: &str) -> Self {
+        let socket = listen::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = socket.local_addr().unwrap();
+        let config = Arc::new(config);
         let metrics = Metrics::new(Workload {
             name: "own".into(),
             ..Workload::default()
@@ -97,13 +106,17 @@ impl Proxy {
         secrets.store(identity.map(Arc::new));
         let drain = DrainSender::new();
         let registry = Registry::new(Arc::clone(&metrics));
-        let worker = Worker::new(Arc::new(config), secrets, registry, drain.subscribe());
-        tokio::task::spawn_local(accept_all(socket, Rc::clone(&worker), name));
+        let chores = Arc::clone(&registry);
+        let worker = Worker::new(Arc::clone(&config), secrets, registry, drain.subscribe());
+        let mut upkeep = Upkeep::default();
+        upkeep.apply(&config, &worker, &chores);
+        tokio::task::spawn_local(accept_all(socket, Rc::clone(&worker), name.into()));
         Self {
             address,
             metrics,
             worker,
             _drain: drain,
+            _upkeep: upkeep,
         }
     }
 

@@ -16,9 +16,10 @@ use super::worker::Worker;
 use crate::config::{Cluster, Direction, TcpProxy};
 use connect::Failed;
 use copy::{Ended, Meter};
+use socket2::SockRef;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// Serves `stream` until both directions have ended. `early` is the upstream if it was needed
 /// already.
@@ -44,7 +45,12 @@ pub async fn serve(
     };
     match connected {
         Ok(connected) => books.carry(stream, connected, &stats).await,
-        Err(failed) => books.fail(&failed, &stats),
+        Err(failed) => {
+            // The client must not take a connection that leads nowhere for an empty answer; a socket
+            // that cannot be set so is closed all the same.
+            let _ = SockRef::from(stream.socket()).set_linger(Some(Duration::ZERO));
+            books.fail(&failed, &stats);
+        }
     }
 }
 

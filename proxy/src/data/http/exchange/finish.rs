@@ -1,11 +1,12 @@
 //! The books of a finished request: Istio's metrics and the access log.
 
 use super::Flight;
-use crate::config::Direction;
+use crate::config::{Cluster, Direction};
 use crate::data::http::body::Body;
 use crate::data::report::{
     Finished, HttpRecord, Labels, Protocol, Record as LogRecord, Side, UpstreamRecord,
 };
+use std::sync::Arc;
 use std::time::SystemTime;
 
 /// Counts and logs the request of `flight`.
@@ -48,13 +49,14 @@ fn count(flight: &Flight<'_>, body: &Body<'_>) {
         .filter(|_| outbound)
         .and_then(|host| host.workload());
     let grpc = flight.request.is_grpc();
+    let refused = black_hole(flight);
     let labels = Labels {
         side: if outbound {
             Side::Source
         } else {
             Side::Destination
         },
-        cluster: record.cluster.as_ref(),
+        cluster: record.cluster.as_ref().or(refused.as_ref()),
         peer: record.peer.as_ref().or(known),
         principal,
         protocol: if grpc { Protocol::Grpc } else { Protocol::Http },
@@ -73,6 +75,16 @@ fn count(flight: &Flight<'_>, body: &Body<'_>) {
         response_bytes: record.response_bytes + response as u64,
     };
     report.request(&labels, &done);
+}
+
+/// The cluster after which requests to unknown hosts are named that REGISTRY_ONLY refuses, as in
+/// Istio; `None` for all others.
+fn black_hole(flight: &Flight<'_>) -> Option<Arc<Cluster>> {
+    let route = flight.record.route.as_ref()?;
+    let refused = flight.record.cluster.is_none() && &*route.name == "block_all";
+    let upstreams = &flight.down.worker.upstreams;
+    let hole = refused.then(|| upstreams.get("BlackHoleCluster"))??;
+    Some(Arc::clone(&hole.config))
 }
 
 fn log(flight: &Flight<'_>, body: &Body<'_>) {
