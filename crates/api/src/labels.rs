@@ -30,3 +30,6 @@ pub const TEMPLATES: &str = "weft.mesh/templates";
 pub const ISTIO_TEMPLATES: &str = "inject.istio.io/templates";
 /// Annotation of a pod: `true` keeps the images that a template names for Istio's containers.
 pub const KEEP_IMAGE: &str = "weft.mesh/keep-image";
+/// Label of the pods of proxies at the edge: the name of the gateway. Only such pods get the
+/// certificates of Gateways.
+pub const GATEWAY: &str = "weft.mesh/gateway";

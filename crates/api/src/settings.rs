@@ -32,6 +32,8 @@ pub struct MeshSettings {
     pub version: String,
     /// Revision, such as `0-1-0`.
     pub revision: String,
+    /// Namespaces of proxies at the edge, whose Secrets the control plane may read.
+    pub gateway_namespaces: Vec<String>,
     /// Istio `meshConfig` keys that have no typed field.
     pub extra: BTreeMap<String, serde_json::Value>,
 }
@@ -51,6 +53,7 @@ impl Default for MeshSettings {
             tracing: TracingSettings::default(),
             version: String::new(),
             revision: String::new(),
+            gateway_namespaces: Vec::new(),
             extra: BTreeMap::new(),
         }
     }

@@ -4,6 +4,7 @@
 //! in ways that a schema cannot refuse stay text here; `model` parses them and reports.
 
 pub mod destination_rule;
+pub mod gateway;
 pub mod http_route;
 pub mod selector;
 pub mod service_entry;
@@ -15,6 +16,7 @@ pub mod virtual_service;
 pub mod workload_entry;
 
 pub use destination_rule::{DestinationRule, DestinationRuleSpec};
+pub use gateway::{Gateway, GatewaySpec};
 pub use service_entry::{ServiceEntry, ServiceEntrySpec};
 pub use sidecar::{Sidecar, SidecarSpec};
 pub use virtual_service::{VirtualService, VirtualServiceSpec};
@@ -33,5 +35,6 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         served(ServiceEntry::crd(), &others),
         served(WorkloadEntry::crd(), &others),
         served(Sidecar::crd(), &others),
+        served(Gateway::crd(), &others),
     ]
 }
