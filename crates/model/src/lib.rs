@@ -8,6 +8,7 @@ mod build;
 pub mod duration;
 pub mod endpoint;
 mod entry;
+pub mod gateway;
 pub mod host;
 pub mod inbound;
 pub mod mesh;
@@ -30,7 +31,7 @@ pub use objects::{Key, Objects};
 pub use problem::{ObjectRef, Problem, Severity};
 pub use protocol::Protocol;
 pub use snapshot::Snapshot;
-pub use view::{Node, View};
+pub use view::{Node, Role, View};
 
 /// Settings of the mesh that a translation needs.
 pub use weft_api::settings::{AccessLogSettings, MtlsMode, OutboundPolicy};

@@ -5,6 +5,7 @@ use crate::build::endpoints::{Sources, Workloads};
 use crate::build::inbound::{Lead, inbound, selected, unselected};
 use crate::build::scopes::{self, Scopes};
 use crate::build::services;
+use crate::gateway::{Edge, Gateways};
 use crate::inbound::Inbound;
 use crate::mesh::Mesh;
 use crate::objects::{self, Key, Objects, Pod, Store};
@@ -14,10 +15,11 @@ use crate::routing::{Client, Known, Routing};
 use crate::service::Service;
 use crate::sidecar::{Scope, Sidecars};
 use crate::traffic::Traffic;
-use crate::view::{Families, Node, Proxy, View};
+use crate::view::{Families, Node, Proxy, Role, View};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
+use weft_api::labels;
 
 /// The mesh, computed from its objects. Never changed: a new one is built.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +30,7 @@ pub struct Snapshot {
     authorization: Authorization,
     routing: Routing,
     traffic: Traffic,
+    gateways: Gateways,
     /// The services that clients see.
     scopes: Scopes,
     /// What Sidecars leave of them.
@@ -57,7 +60,9 @@ impl Snapshot {
         problems.extend(found);
         let (traffic, found) = Traffic::build(&mesh, objects);
         problems.extend(found);
-        let known = known(&services, &traffic);
+        let (gateways, found) = Gateways::build(objects);
+        problems.extend(found);
+        let known = known(&services, &traffic, &gateways);
         let (routing, found) = Routing::build(&mesh, objects, &known);
         problems.extend(found);
         let scopes = Scopes::of(&services);
@@ -74,6 +79,7 @@ impl Snapshot {
             authorization,
             routing,
             traffic,
+            gateways,
             scopes,
             sidecars,
         };
@@ -97,13 +103,17 @@ impl Snapshot {
     pub fn view(&self, node: &Node) -> View {
         let pod = self.known_or_said(node);
         let namespace = &node.namespace;
+        let edge = self.edge(node);
+        let own = edge.as_ref().map(Edge::keys);
+        // Sidecars are not for proxies at the edge.
         let scope = self.sidecars.of(namespace, &pod.labels);
+        let scope = scope.filter(|_| edge.is_none());
         let all = || self.scopes.seen(namespace).clone();
         let destinations = scope.map_or_else(all, |scope| scope.destinations.clone());
         let mut routing = self.routing.seen(&Client {
             namespace,
             labels: &pod.labels,
-            gateways: None,
+            gateways: own.as_ref(),
         });
         routing.retain(|service| scope.is_none_or(|scope| scope.imports(namespace, service)));
         View {
@@ -127,7 +137,24 @@ impl Snapshot {
             traffic: self.traffic.seen(namespace, &destinations),
             destinations,
             authorization: self.authorization.of(namespace, &pod.labels),
-            inbound: Arc::new(self.inbound(&pod, scope)),
+            inbound: match edge {
+                None => Arc::new(self.inbound(&pod, scope)),
+                Some(_) => Arc::default(),
+            },
+            edge: edge.map(Arc::new),
+        }
+    }
+
+    /// What a proxy at the edge does: nothing, unless its pod is known and labelled for it.
+    fn edge(&self, node: &Node) -> Option<Edge> {
+        match node.role {
+            Role::Sidecar => None,
+            Role::Router => {
+                let pod = self.pod(&Key::new(&node.namespace, &node.pod));
+                let pod = pod.filter(|pod| pod.labels.contains_key(labels::GATEWAY));
+                let edge = pod.map(|pod| self.gateways.edge(pod, &self.leads_to(pod)));
+                Some(edge.unwrap_or_default())
+            }
         }
     }
 
@@ -144,13 +171,18 @@ impl Snapshot {
         pod
     }
 
-    fn inbound(&self, pod: &Pod, scope: Option<&Scope>) -> Inbound {
+    fn leads_to(&self, pod: &Pod) -> Vec<Lead> {
         let services = self.selecting.get(&pod.key.namespace).into_iter().flatten();
         let mut leads: Vec<_> = services
             .flat_map(|service| selected(&self.mesh, service, pod))
             .collect();
         let by_address = pod.ips.iter().filter_map(|ip| self.leads.get(ip));
         leads.extend(by_address.flatten().cloned());
+        leads
+    }
+
+    fn inbound(&self, pod: &Pod, scope: Option<&Scope>) -> Inbound {
+        let leads = self.leads_to(pod);
         let policy = self.peers.policy(&pod.key.namespace, &pod.labels);
         match scope {
             Some(scope) => inbound(scope.accepts(leads, pod), &policy),
@@ -160,12 +192,12 @@ impl Snapshot {
 }
 
 /// What VirtualServices can name.
-fn known(services: &[Arc<Service>], traffic: &Traffic) -> Known {
+fn known(services: &[Arc<Service>], traffic: &Traffic, gateways: &Gateways) -> Known {
     let with_subsets =
         |service: &Arc<Service>| (service.host.clone(), traffic.subsets(&service.host));
     Known {
         services: services.iter().map(with_subsets).collect(),
-        ..Known::default()
+        gateways: gateways.keys(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What one proxy sees of a snapshot.
 
 use crate::authorization::Policy;
+use crate::gateway::Edge;
 use crate::host::Host;
 use crate::inbound::Inbound;
 use crate::mesh::Mesh;
@@ -19,6 +20,8 @@ use weft_api::settings::OutboundPolicy;
 /// The pod that the snapshot knows under this name counts for more than labels and addresses here.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Node {
+    /// What it does.
+    pub role: Role,
     /// Namespace of its pod, as its certificate proves it.
     pub namespace: String,
     /// Name of its pod.
@@ -31,6 +34,16 @@ pub struct Node {
     pub labels: BTreeMap<String, String>,
     /// Other metadata, such as `WEFT_VERSION`.
     pub metadata: BTreeMap<String, String>,
+}
+
+/// What a proxy does.
+#[derive(Clone, Copy, Debug, Default, Eq, Hash, PartialEq)]
+pub enum Role {
+    /// It stands beside one workload.
+    #[default]
+    Sidecar,
+    /// It stands at the edge.
+    Router,
 }
 
 /// Which proxy reads the configuration.
@@ -109,6 +122,8 @@ pub struct View {
     pub authorization: Vec<Arc<Policy>>,
     /// What its workload accepts.
     pub inbound: Arc<Inbound>,
+    /// What it does at the edge; `None` for a sidecar.
+    pub edge: Option<Arc<Edge>>,
 }
 
 impl View {
@@ -131,5 +146,6 @@ impl Hash for View {
         self.captures_dns.hash(state);
         self.authorization.hash(state);
         self.inbound.hash(state);
+        self.edge.is_some().hash(state);
     }
 }

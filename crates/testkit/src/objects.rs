@@ -1,14 +1,19 @@
 //! Objects from YAML.
 
 use crate::endpoints;
+use k8s_openapi::ByteString;
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::sync::Arc;
-use weft_api::networking::{DestinationRule, ServiceEntry, Sidecar, VirtualService, WorkloadEntry};
+use weft_api::networking::{
+    DestinationRule, Gateway, ServiceEntry, Sidecar, VirtualService, WorkloadEntry,
+};
 use weft_api::security::{AuthorizationPolicy, PeerAuthentication};
-use weft_model::objects::{Config, EndpointSlice, KubeNode, Namespace, Pod, Service, Store};
+use weft_model::objects::{
+    Config, Credential, EndpointSlice, KubeNode, Namespace, Pod, Service, Store,
+};
 use weft_model::{Key, Objects};
 
 /// The cluster that these YAML documents describe.
@@ -79,6 +84,10 @@ pub fn try_add(objects: &mut Objects, document: Value) -> Result<(), serde_json:
             let slice = EndpointSlice::from(&read::<discovery::EndpointSlice>(document)?);
             insert(&mut objects.endpoint_slices, slice.key.clone(), slice);
         }
+        "Secret" => {
+            let secret = Credential::from(&in_bytes(read(document)?));
+            insert(&mut objects.credentials, secret.key.clone(), secret);
+        }
         "Pod" => {
             let pod = Pod::from(&read::<core::Pod>(document)?);
             insert(&mut objects.pods, pod.key.clone(), pod);
@@ -106,12 +115,21 @@ fn try_add_istio(
         "AuthorizationPolicy" => add!(AuthorizationPolicy, authorization_policies),
         "VirtualService" => add!(VirtualService, virtual_services),
         "DestinationRule" => add!(DestinationRule, destination_rules),
+        "Gateway" => add!(Gateway, gateways),
         "ServiceEntry" => add!(ServiceEntry, service_entries),
         "WorkloadEntry" => add!(WorkloadEntry, workload_entries),
         "Sidecar" => add!(Sidecar, sidecars),
         unknown => panic!("tests know no kind `{unknown}`"),
     }
     Ok(())
+}
+
+/// `stringData` as the API server turns it into `data`.
+fn in_bytes(mut secret: core::Secret) -> core::Secret {
+    let texts = secret.string_data.take().into_iter().flatten();
+    let bytes = texts.map(|(name, text)| (name, ByteString(text.into_bytes())));
+    secret.data.get_or_insert_default().extend(bytes);
+    secret
 }
 
 fn insert<T>(store: &mut Store<T>, key: Key, object: T) {

@@ -13,6 +13,7 @@ mod tls;
 mod cluster;
 mod dns;
 mod endpoints;
+mod gateway;
 mod listener;
 mod route;
 
@@ -32,12 +33,18 @@ use weft_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, NAMES, ROUTE};
 pub fn resources(view: &View) -> (Resources, Vec<Problem>) {
     let mut resources = Resources::default();
     clusters(view, &mut resources);
-    listeners(view, &mut resources);
-    routes(view, &mut resources);
+    let problems = match &view.edge {
+        Some(edge) => gateway::add(view, edge, &mut resources),
+        None => {
+            listeners(view, &mut resources);
+            routes(view, &mut resources);
+            Vec::new()
+        }
+    };
     if view.captures_dns {
         resources.add(NAMES, dns::NAME, &dns::table(view));
     }
-    (resources, Vec::new())
+    (resources, problems)
 }
 
 fn clusters(view: &View, resources: &mut Resources) {
@@ -60,7 +67,7 @@ fn clusters(view: &View, resources: &mut Resources) {
     }
     let inbound = view.inbound.ports.iter();
     let inbound = inbound.map(|port| cluster::inbound(port, view.families));
-    for cluster in inbound.chain(cluster::fixed(view.families)) {
+    for cluster in inbound.chain(cluster::fixed(view)) {
         resources.add(CLUSTER, &cluster.name, &cluster);
     }
 }

@@ -104,7 +104,8 @@ fn name(pattern: MatchPattern) -> tls::SubjectAltNameMatcher {
     }
 }
 
-fn secret(name: &str) -> tls::SdsSecretConfig {
+/// The secret `name`, from this stream.
+pub(crate) fn secret(name: &str) -> tls::SdsSecretConfig {
     tls::SdsSecretConfig {
         name: name.to_owned(),
         sds_config: ads(),

@@ -1,12 +1,12 @@
 //! Each folder of `golden/` is a rule: `in.yaml` is what a user writes, `out.json` what the proxy
 //! named in its head is told. `# show:` picks the resources that the rule is about, by
 //! `type/name`, where the name may end in `*`; `# policies:` shows the RBAC filters of the inbound
-//! listener, once each.
+//! listener, once each; `# role: router` is a proxy at the edge, and keys are not shown.
 #![allow(clippy::unwrap_used, reason = "tests panic")]
 
 use serde_json::{Map, Value, json};
 use std::path::Path;
-use weft_model::{Node, Problem, Snapshot};
+use weft_model::{Node, Problem, Role, Snapshot};
 use weft_testkit::golden::{cases, difference, header};
 use weft_translate::{Resources, resources};
 
@@ -52,6 +52,10 @@ fn node(yaml: &str) -> Node {
     Node {
         namespace: namespace.into(),
         pod: pod.into(),
+        role: match header(yaml, "role").is_empty() {
+            true => Role::Sidecar,
+            false => Role::Router,
+        },
         metadata: [(!envoy).then_some(version), captures.then_some(capture)]
             .into_iter()
             .flatten()

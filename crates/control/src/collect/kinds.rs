@@ -1,7 +1,7 @@
 //! One watch for each kind.
 
 use super::relist::{Empty, Relist, apply};
-use super::{Collected, Kind, Knowledge};
+use super::{Collected, Kind, Knowledge, credentials};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1 as core;
 use k8s_openapi::api::discovery::v1 as discovery;
@@ -14,8 +14,8 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use weft_api::networking::{
-    DestinationRule, DestinationRuleSpec, ServiceEntry, ServiceEntrySpec, Sidecar, SidecarSpec,
-    VirtualService, VirtualServiceSpec, WorkloadEntry, WorkloadEntrySpec,
+    DestinationRule, DestinationRuleSpec, Gateway, GatewaySpec, ServiceEntry, ServiceEntrySpec,
+    Sidecar, SidecarSpec, VirtualService, VirtualServiceSpec, WorkloadEntry, WorkloadEntrySpec,
 };
 use weft_api::security::{
     AuthorizationPolicy, AuthorizationPolicySpec, PeerAuthentication, PeerAuthenticationSpec,
@@ -81,6 +81,8 @@ pub fn start(client: &Client, namespace: &str) -> (JoinSet<()>, Knowledge) {
         WORKLOADS,
     ));
     tasks.spawn(follow(all::<Sidecar>(client), shared.clone(), SIDECARS));
+    tasks.spawn(follow(all::<Gateway>(client), shared.clone(), GATEWAYS));
+    tasks.spawn(credentials::follow(client.clone(), shared.clone()));
     tasks.spawn(settings(
         Api::namespaced(client.clone(), namespace),
         shared.clone(),
@@ -150,6 +152,12 @@ const RULES: Rule<DestinationRule, Config<DestinationRuleSpec>> = Rule {
     empty: Empty::Possible,
     reduce: |object| Config::new(&object.metadata, object.spec.clone()),
     store: |all| &mut all.objects.destination_rules,
+};
+const GATEWAYS: Rule<Gateway, Config<GatewaySpec>> = Rule {
+    kind: Kind::Gateway,
+    empty: Empty::Possible,
+    reduce: |object| Config::new(&object.metadata, object.spec.clone()),
+    store: |all| &mut all.objects.gateways,
 };
 const ENTRIES: Rule<ServiceEntry, Config<ServiceEntrySpec>> = Rule {
     kind: Kind::ServiceEntry,

@@ -3,6 +3,7 @@
 //! Flows in: watch events of each kind. Flows out: a `tokio::sync::watch` of [`Collected`], which is
 //! complete once every kind has been listed. While the API server is away the last state stays.
 
+mod credentials;
 mod kinds;
 mod relist;
 
@@ -35,6 +36,8 @@ pub enum Kind {
     VirtualService,
     /// Istio DestinationRules.
     DestinationRule,
+    /// Istio Gateways.
+    Gateway,
     /// Istio ServiceEntries.
     ServiceEntry,
     /// Istio WorkloadEntries.
@@ -48,7 +51,7 @@ pub enum Kind {
 }
 
 /// Every kind.
-pub const KINDS: [Kind; 14] = [
+pub const KINDS: [Kind; 15] = [
     Kind::Namespace,
     Kind::Node,
     Kind::Service,
@@ -58,6 +61,7 @@ pub const KINDS: [Kind; 14] = [
     Kind::AuthorizationPolicy,
     Kind::VirtualService,
     Kind::DestinationRule,
+    Kind::Gateway,
     Kind::ServiceEntry,
     Kind::WorkloadEntry,
     Kind::Sidecar,
@@ -74,6 +78,8 @@ pub struct Collected {
     pub ca: Option<Arc<Material>>,
     /// Kinds that have not been listed yet.
     missing: BTreeSet<Kind>,
+    /// Namespaces of proxies at the edge whose Secrets have been listed.
+    listed: BTreeSet<String>,
 }
 
 impl Collected {
@@ -86,7 +92,8 @@ impl Collected {
 
     /// Whether every kind has been listed, so that what is absent here does not exist.
     pub fn is_complete(&self) -> bool {
-        self.missing.is_empty()
+        let namespaces = &self.objects.settings.gateway_namespaces;
+        self.missing.is_empty() && namespaces.iter().all(|name| self.listed.contains(name))
     }
 
     /// The kinds that have not been listed yet.

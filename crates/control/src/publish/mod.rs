@@ -105,6 +105,7 @@ fn generations(objects: &Objects, problems: &[Problem]) -> BTreeMap<ObjectRef, i
         "DestinationRule" => of(&objects.destination_rules, &object.key),
         "PeerAuthentication" => of(&objects.peer_authentications, &object.key),
         "ServiceEntry" => of(&objects.service_entries, &object.key),
+        "Gateway" => of(&objects.gateways, &object.key),
         "Sidecar" => of(&objects.sidecars, &object.key),
         "VirtualService" => of(&objects.virtual_services, &object.key),
         "WorkloadEntry" => of(&objects.workload_entries, &object.key),

@@ -2,12 +2,12 @@
 
 use std::hash::{DefaultHasher, Hasher};
 use std::sync::Arc;
-use weft_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, NAMES, ROUTE};
+use weft_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, NAMES, ROUTE, SECRET};
 use weft_translate::Resources;
 use weft_xds::{Resource, Set, World};
 
 /// Types that a world may hold.
-const TYPES: [&str; 5] = [CLUSTER, ENDPOINTS, LISTENER, ROUTE, NAMES];
+const TYPES: [&str; 6] = [CLUSTER, ENDPOINTS, LISTENER, ROUTE, SECRET, NAMES];
 
 /// The world of these resources. A resource's version is the hash of its bytes.
 pub(super) fn of(resources: &Resources, generation: u64) -> World {

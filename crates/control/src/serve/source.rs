@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tonic::{Extensions, Status};
 use weft_identity::SpiffeId;
-use weft_model::Node;
+use weft_model::{Node, Role};
 use weft_proto::pb::envoy::config::core::v3 as core;
 use weft_proto::pb::google::protobuf::value::Kind;
 use weft_xds::server::{Admitted, Event, Source};
@@ -99,17 +99,22 @@ impl Source for AdsSource {
     }
 }
 
-/// The node of `peer`, whose id is `sidecar~<ip>~<pod>.<namespace>~<domain>`.
+/// The node of `peer`, whose id is `<role>~<ip>~<pod>.<namespace>~<domain>`.
 fn node_of(said: &core::Node, peer: &SpiffeId) -> Result<Node, Status> {
     let malformed = || {
         Status::invalid_argument(format!(
-            "node id {:?} is not of the form sidecar~<pod ip>~<pod>.<namespace>~<domain>",
+            "node id {:?} is not of the form sidecar~<pod ip>~<pod>.<namespace>~<domain>, or router~…",
             said.id
         ))
     };
     let parts: Vec<&str> = said.id.split('~').collect();
-    let [_, ip, name, _] = parts[..] else {
+    let [role, ip, name, _] = parts[..] else {
         return Err(malformed());
+    };
+    let role = match role {
+        "sidecar" => Role::Sidecar,
+        "router" => Role::Router,
+        _ => return Err(malformed()),
     };
     let (pod, namespace) = name.rsplit_once('.').ok_or_else(malformed)?;
     if namespace != peer.namespace() {
@@ -119,6 +124,7 @@ fn node_of(said: &core::Node, peer: &SpiffeId) -> Result<Node, Status> {
         )));
     }
     Ok(Node {
+        role,
         namespace: namespace.to_owned(),
         pod: pod.to_owned(),
         ips: ip.parse().into_iter().collect(),
@@ -169,9 +175,12 @@ mod tests {
         let good = node("sidecar~10.0.0.1~cart-1.shop~shop.svc.cluster.local");
         let known = node_of(&good, &peer).unwrap();
         assert_eq!((&*known.pod, &*known.service_account), ("cart-1", "cart"));
+        let edge = node("router~10.0.0.1~edge-1.shop~shop.svc.cluster.local");
+        assert_eq!(node_of(&edge, &peer).unwrap().role, Role::Router);
         for bad in [
             "sidecar~10.0.0.1~cart-1.other~other.svc.cluster.local",
             "sidecar~10.0.0.1~cart-1",
+            "waypoint~10.0.0.1~cart-1.shop~shop.svc.cluster.local",
             "",
         ] {
             assert!(node_of(&node(bad), &peer).is_err(), "{bad}");

@@ -12,8 +12,9 @@ use weft_model::{Key, ObjectRef};
 /// Field manager of our one condition; everything else in a status is somebody else's.
 const MANAGER: &str = "weft-control";
 /// Kinds that can have faults: group, version, kind.
-const KINDS: [(&str, &str, &str); 8] = [
+const KINDS: [(&str, &str, &str); 9] = [
     ("networking.istio.io", "v1", "DestinationRule"),
+    ("networking.istio.io", "v1", "Gateway"),
     ("networking.istio.io", "v1", "ServiceEntry"),
     ("networking.istio.io", "v1", "Sidecar"),
     ("networking.istio.io", "v1", "VirtualService"),

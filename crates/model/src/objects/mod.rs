@@ -4,16 +4,19 @@
 //! [`kubernetes`] and by [`Config::new`]. A mesh of 50,000 pods keeps one of these each, not the
 //! full objects with their managed fields.
 
+pub mod credential;
 pub mod istio;
 pub mod kubernetes;
 
+pub use credential::Credential;
 pub use istio::{Config, Meta};
 pub use kubernetes::{EndpointSlice, KubeNode, Namespace, Pod, Service};
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use weft_api::networking::{
-    DestinationRuleSpec, ServiceEntrySpec, SidecarSpec, VirtualServiceSpec, WorkloadEntrySpec,
+    DestinationRuleSpec, GatewaySpec, ServiceEntrySpec, SidecarSpec, VirtualServiceSpec,
+    WorkloadEntrySpec,
 };
 use weft_api::security::{AuthorizationPolicySpec, PeerAuthenticationSpec};
 use weft_api::settings::MeshSettings;
@@ -69,4 +72,8 @@ pub struct Objects {
     pub workload_entries: Store<Config<WorkloadEntrySpec>>,
     /// Istio Sidecars.
     pub sidecars: Store<Config<SidecarSpec>>,
+    /// Istio Gateways.
+    pub gateways: Store<Config<GatewaySpec>>,
+    /// Secrets in the namespaces of proxies at the edge.
+    pub credentials: Store<Credential>,
 }

@@ -297,3 +297,11 @@ pub struct Cors {
     /// Whether a preflight of another origin ends here instead of going on.
     pub keeps_unmatched: bool,
 }
+
+impl VirtualService {
+    /// Whether it counts for the Gateway `key`.
+    pub fn counts_for(&self, key: &Key) -> bool {
+        let is = |binding: &Binding| matches!(binding, Binding::Gateway(own) if own == key);
+        self.bindings.iter().any(is)
+    }
+}

@@ -3,7 +3,7 @@
 use super::{as_downstream, base, bind_to_uncaptured, set_options, to_original_destination};
 use crate::names::{BLACK_HOLE, INBOUND_PASSTHROUGH, PASSTHROUGH};
 use crate::value::seconds;
-use weft_model::view::Families;
+use weft_model::View;
 use weft_proto::pb::envoy::config::cluster::v3::{
     Cluster,
     cluster::{ClusterDiscoveryType, DiscoveryType},
@@ -11,18 +11,21 @@ use weft_proto::pb::envoy::config::cluster::v3::{
 use weft_proto::pb::envoy::config::core::v3::HttpProtocolOptions as Common;
 use weft_proto::pb::envoy::extensions::upstreams::http::v3::HttpProtocolOptions;
 
-/// The black hole and the two ways around the mesh's knowledge.
-pub(crate) fn fixed(families: Families) -> [Cluster; 3] {
+/// The black hole and, at a sidecar, the two ways around the mesh's knowledge.
+pub(crate) fn fixed(view: &View) -> Vec<Cluster> {
     let black_hole = Cluster {
         circuit_breakers: None,
         cluster_discovery_type: Some(ClusterDiscoveryType::Type(DiscoveryType::Static.into())),
         ..base(BLACK_HOLE)
     };
+    if view.edge.is_some() {
+        return vec![black_hole];
+    }
     let inbound = Cluster {
-        upstream_bind_config: bind_to_uncaptured(families),
+        upstream_bind_config: bind_to_uncaptured(view.families),
         ..passthrough(INBOUND_PASSTHROUGH)
     };
-    [black_hole, passthrough(PASSTHROUGH), inbound]
+    vec![black_hole, passthrough(PASSTHROUGH), inbound]
 }
 
 fn passthrough(name: &str) -> Cluster {

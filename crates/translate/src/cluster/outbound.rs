@@ -48,7 +48,15 @@ impl Reached<'_> {
     /// Whether its endpoints are told by EDS.
     pub(crate) fn has_endpoints(&self, view: &View) -> bool {
         let passes = self.policy(view).balancing == Some(LoadBalancing::Passthrough);
-        self.service.resolution == Resolution::Known && !passes
+        self.resolution(view) == Resolution::Known && (!passes || view.edge.is_some())
+    }
+
+    /// How its endpoints are found. Clients of a gateway do not bring the address of one.
+    fn resolution(&self, view: &View) -> Resolution {
+        match self.service.resolution {
+            Resolution::Original if view.edge.is_some() => Resolution::Known,
+            other => other,
+        }
     }
 }
 
@@ -68,15 +76,19 @@ pub(crate) fn outbound(view: &View, reached: Reached<'_>) -> Cluster {
         ),
         ..base(&name)
     };
-    match service.resolution {
-        Resolution::Known => by_endpoints(&mut cluster, name),
+    let resolution = reached.resolution(view);
+    match resolution {
+        Resolution::Known => by_endpoints(&mut cluster, name.clone()),
         Resolution::Dns => by_names(&mut cluster, view, reached, DiscoveryType::StrictDns),
         Resolution::DnsFirst => by_names(&mut cluster, view, reached, DiscoveryType::LogicalDns),
         Resolution::Original => to_original_destination(&mut cluster),
     }
     let policy = reached.policy(view);
     policy::apply(&mut cluster, &policy, port.protocol);
-    if service.resolution == Resolution::Original {
+    if view.edge.is_some() && policy.balancing == Some(LoadBalancing::Passthrough) {
+        by_endpoints(&mut cluster, name);
+    }
+    if resolution == Resolution::Original {
         // A rule can choose among endpoints only where they are known.
         to_original_destination(&mut cluster);
         cluster.lb_config = None;

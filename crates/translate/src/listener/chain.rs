@@ -26,7 +26,7 @@ pub(super) const TLS: &str = "tls";
 pub(super) const HTTP: [&str; 2] = ["http/1.1", "h2c"];
 
 /// A chain without conditions.
-pub(super) fn chain(name: impl Into<String>, terminal: listener::Filter) -> listener::FilterChain {
+pub(crate) fn chain(name: impl Into<String>, terminal: listener::Filter) -> listener::FilterChain {
     listener::FilterChain {
         name: name.into(),
         filters: vec![terminal],
@@ -57,7 +57,7 @@ pub(super) fn sniffed_http(terminal: listener::Filter) -> listener::FilterChain 
 }
 
 /// `chain` behind TLS.
-pub(super) fn behind(
+pub(crate) fn behind(
     transport_socket: TransportSocket,
     chain: listener::FilterChain,
 ) -> listener::FilterChain {

@@ -91,7 +91,8 @@ impl Seen {
     }
 }
 
-fn one(
+/// The chain of a route for what matches `each` of its conditions.
+pub(crate) fn one(
     view: &View,
     key: &Key,
     (each, route): (&ConnectionMatch, &ConnectionRoute),

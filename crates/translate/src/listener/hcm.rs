@@ -30,6 +30,31 @@ pub(super) fn outbound(view: &View, stat_prefix: &str, route_table: &str) -> Fil
     filter(&manager)
 }
 
+/// Requests of the world outside, of which nothing is believed.
+pub(super) fn edge(view: &View, stat_prefix: &str, route_table: &str) -> Filter {
+    let rds = hcm::Rds {
+        config_source: ads(),
+        route_config_name: route_table.to_owned(),
+    };
+    let manager = hcm::HttpConnectionManager {
+        stat_prefix: format!("outbound_{stat_prefix};"),
+        route_specifier: Some(RouteSpecifier::Rds(rds)),
+        http_filters: http_filters(false, authorization::http(view)),
+        server_name: "weft".to_owned(),
+        use_remote_address: flag(true),
+        forward_client_cert_details: ForwardClientCertDetails::SanitizeSet.into(),
+        set_current_client_cert_details: Some(SetCurrentClientCertDetails {
+            subject: flag(true),
+            cert: true,
+            dns: true,
+            uri: true,
+            ..Default::default()
+        }),
+        ..common(view)
+    };
+    filter(&manager)
+}
+
 /// Requests to the pod's application.
 pub(super) fn inbound(view: &View, stat_prefix: &str, routes: RouteConfiguration) -> Filter {
     let manager = hcm::HttpConnectionManager {

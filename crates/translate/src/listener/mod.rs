@@ -3,12 +3,15 @@
 mod access_log;
 mod chain;
 mod connections;
+mod edge;
 mod hcm;
 mod inbound;
 mod outbound;
 mod shared;
 
-pub(crate) use chain::filter;
+pub(crate) use chain::{behind, chain, filter};
+pub(crate) use connections::one as connection;
+pub(crate) use edge::{edge, edge_http, tcp_policies};
 pub(crate) use inbound::inbound;
 pub(crate) use outbound::{outbound, virtual_outbound};
 

@@ -12,7 +12,7 @@ use weft_proto::pb::envoy::r#type::matcher::v3::{
 };
 
 /// Every request.
-pub(super) fn everything() -> route::RouteMatch {
+pub(crate) fn everything() -> route::RouteMatch {
     route::RouteMatch {
         path_specifier: Some(PathSpecifier::Prefix("/".to_owned())),
         ..Default::default()

@@ -69,7 +69,11 @@ pub(crate) fn inline_passthrough() -> route::RouteConfiguration {
     to_application(names::INBOUND_PASSTHROUGH, 0, "", Protocol::Auto)
 }
 
-fn table(name: &str, virtual_hosts: Vec<route::VirtualHost>) -> route::RouteConfiguration {
+/// A table of these virtual hosts.
+pub(crate) fn table(
+    name: &str,
+    virtual_hosts: Vec<route::VirtualHost>,
+) -> route::RouteConfiguration {
     route::RouteConfiguration {
         name: name.to_owned(),
         virtual_hosts,
@@ -92,7 +96,7 @@ fn virtual_host(
         name: format!("{}:{}", service.host, port.number),
         domains,
         routes: match own {
-            Some(own) => virtual_service::routes(view, own, port.number),
+            Some(own) => virtual_service::routes(view, own, port.number, None),
             None => vec![to_service(view, service, port)],
         },
         include_request_attempt_count: true,
@@ -128,7 +132,7 @@ fn without_service(view: &View, taken: &mut BTreeSet<String>) -> Vec<route::Virt
                 all.push(route::VirtualHost {
                     name: format!("{host}:{PORT}"),
                     domains: vec![host.to_string()],
-                    routes: virtual_service::routes(view, own, PORT),
+                    routes: virtual_service::routes(view, own, PORT, None),
                     include_request_attempt_count: true,
                     ..Default::default()
                 });

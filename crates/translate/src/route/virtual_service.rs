@@ -40,10 +40,15 @@ pub(crate) fn best<'a>(
     best.map(|(_, service)| service)
 }
 
-/// The routes of `service` for requests to `port`.
+/// The routes of `service` for requests to `port` of a sidecar, or of a Gateway.
 ///
 /// Where none matches, nothing is found: Istio does not add a default route either.
-pub(super) fn routes(view: &View, service: &VirtualService, port: u16) -> Vec<route::Route> {
+pub(crate) fn routes(
+    view: &View,
+    service: &VirtualService,
+    port: u16,
+    gateway: Option<&Key>,
+) -> Vec<route::Route> {
     let mut routes = Vec::new();
     for own in &service.routes {
         if own.matches.is_empty() {
@@ -51,7 +56,10 @@ pub(super) fn routes(view: &View, service: &VirtualService, port: u16) -> Vec<ro
             // Nothing can come to what follows.
             return routes;
         }
-        let here = |each: &&Match| each.port.is_none_or(|number| number == port);
+        let here = |each: &&Match| {
+            each.port.is_none_or(|number| number == port)
+                && gateway.is_none_or(|key| each.source.counts_for(key))
+        };
         for each in own.matches.iter().filter(here) {
             routes.push(one(view, service, own, Some(each), port));
         }
