@@ -160,9 +160,10 @@ async fn established(
             ends: Rc::new(Ends { local, peer: None }),
         });
     };
-    let (stream, alpn, peer) = tls::connect(Plain::new(socket, Vec::new()), client, worker)
-        .await
-        .map_err(|error| DialError::Tls { address, error })?;
+    let (stream, alpn, peer) =
+        tls::connect(Plain::new(socket, Vec::new()).read_ahead(), client, worker)
+            .await
+            .map_err(|error| DialError::Tls { address, error })?;
     let ends = Rc::new(Ends { local, peer });
     Ok(Dialled { stream, alpn, ends })
 }

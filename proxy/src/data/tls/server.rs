@@ -62,7 +62,8 @@ pub async fn accept(
         .0
         .get(key, identity.as_ref(), make)
         .map_err(io::Error::other)?;
-    let stream = tokio::time::timeout(LIMIT, TlsAcceptor::from(config).accept(socket)).await??;
+    let stream = tokio::time::timeout(LIMIT, TlsAcceptor::from(config).accept(socket.read_ahead()))
+        .await??;
     let state = stream.get_ref().1;
     Ok(Handshake {
         parameters: parameters(state),
