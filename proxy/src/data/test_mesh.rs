@@ -144,7 +144,9 @@ pub(crate) fn terminating(chain: FilterChain) -> Arc<FilterChain> {
         require_client: true,
         client_roots: Some(TlsRoots::Mesh),
         client_sans: vec![StringMatch::Prefix("spiffe://td/".into(), false)],
-        alpn: vec!["istio".into(), "h2".into(), "http/1.1".into()],
+        alpn: ["istio-peer-exchange", "istio", "h2", "http/1.1"]
+            .map(Into::into)
+            .to_vec(),
         tls12: false,
     };
     Arc::new(FilterChain {

@@ -91,6 +91,7 @@ async fn two_proxies_carry_bytes_over_mutual_tls_and_know_each_other() {
             for part in [
                 format!("source_principal=\"{}\"", uri("client")),
                 format!("destination_principal=\"{}\"", uri("server")),
+                "source_workload=\"own\"".to_owned(),
                 "connection_security_policy=\"mutual_tls\"".to_owned(),
                 "} 4000000".to_owned(),
             ] {

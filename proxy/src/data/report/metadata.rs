@@ -1,6 +1,6 @@
 //! What a workload says of itself to other proxies: Istio's peer metadata.
 //!
-//! Base64 of a `google.protobuf.Struct` in `x-envoy-peer-metadata`. Read once for each peer and
+//! Base64 of a `google.protobuf.Struct` in `x-envoy-peer-metadata`, or a frame at the start of a TCP connection. Read once for each peer and
 //! written once for each worker, never for a request.
 
 use super::Workload;
@@ -8,33 +8,76 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use prost::Message;
 use prost_types::value::Kind;
-use prost_types::{Struct, Value};
+use prost_types::{Any, Struct, Value};
 use std::sync::Arc;
 
 const CANONICAL_NAME: &str = "service.istio.io/canonical-name";
 const CANONICAL_REVISION: &str = "service.istio.io/canonical-revision";
 
+/// Keys of a frame's object, the names of the two headers.
+const METADATA: &str = "x-envoy-peer-metadata";
+const ID: &str = "x-envoy-peer-metadata-id";
+
+/// The id of `workload` as a node.
+pub(super) fn id(workload: &Workload) -> String {
+    let (name, namespace) = (&workload.name, &workload.namespace);
+    format!("sidecar~~{name}.{namespace}~{namespace}.svc.cluster.local")
+}
+
 /// The header's value for `workload`.
 pub(super) fn encode(workload: &Workload) -> String {
+    STANDARD.encode(describe(workload).encode_to_vec())
+}
+
+/// The text of a TCP frame for `workload`: an `Any` of an object with both headers' values.
+pub(super) fn encode_frame(workload: &Workload) -> Vec<u8> {
+    let all = object([
+        (METADATA, Some(Kind::StructValue(describe(workload)))),
+        (ID, Some(Kind::StringValue(id(workload)))),
+    ]);
+    let any = Any {
+        type_url: "type.googleapis.com/google.protobuf.Struct".to_owned(),
+        value: all.encode_to_vec(),
+    };
+    any.encode_to_vec()
+}
+
+/// The workload that a frame describes; what cannot be read is unknown.
+pub(super) fn decode_frame(frame: &[u8]) -> Workload {
+    let any = Any::decode(frame).unwrap_or_default();
+    let all = Struct::decode(&*any.value).unwrap_or_default();
+    match all
+        .fields
+        .get(METADATA)
+        .and_then(|value| value.kind.as_ref())
+    {
+        Some(Kind::StructValue(metadata)) => read(metadata),
+        _ => Workload::default(),
+    }
+}
+
+fn describe(workload: &Workload) -> Struct {
     let labels = object([
         ("app", text(&workload.app)),
         ("version", text(&workload.version)),
         (CANONICAL_NAME, text(&workload.canonical_service)),
         (CANONICAL_REVISION, text(&workload.canonical_revision)),
     ]);
-    let all = object([
+    object([
         ("WORKLOAD_NAME", text(&workload.name)),
         ("NAMESPACE", text(&workload.namespace)),
         ("CLUSTER_ID", text(&workload.cluster)),
         ("LABELS", Some(Kind::StructValue(labels))),
-    ]);
-    STANDARD.encode(all.encode_to_vec())
+    ])
 }
 
 /// The workload that `header` describes; what cannot be read is unknown.
 pub(super) fn decode(header: &[u8]) -> Workload {
     let bytes = STANDARD.decode(header).unwrap_or_default();
-    let all = Struct::decode(&*bytes).unwrap_or_default();
+    read(&Struct::decode(&*bytes).unwrap_or_default())
+}
+
+fn read(all: &Struct) -> Workload {
     let labels = match all
         .fields
         .get("LABELS")
@@ -44,7 +87,7 @@ pub(super) fn decode(header: &[u8]) -> Workload {
         _ => Struct::default(),
     };
     let [name, namespace, cluster] =
-        ["WORKLOAD_NAME", "NAMESPACE", "CLUSTER_ID"].map(|key| string(&all, key));
+        ["WORKLOAD_NAME", "NAMESPACE", "CLUSTER_ID"].map(|key| string(all, key));
     let label = |keys: &[&str]| {
         let found = keys
             .iter()
@@ -108,6 +151,7 @@ mod tests {
     #[test]
     fn a_workload_survives_the_header() {
         assert_eq!(decode(encode(&workload()).as_bytes()), workload());
+        assert_eq!(decode_frame(&encode_frame(&workload())), workload());
     }
 
     #[test]
@@ -124,6 +168,7 @@ mod tests {
     fn garbage_is_an_unknown_workload() {
         for header in [&b""[..], b"?", b"AAAA", b"////"] {
             assert_eq!(decode(header), Workload::default(), "{header:?}");
+            assert_eq!(decode_frame(header), Workload::default(), "{header:?}");
         }
     }
 }

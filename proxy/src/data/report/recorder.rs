@@ -31,6 +31,7 @@ pub struct Recorder {
     workloads: RefCell<HashMap<Box<[u8]>, Arc<Workload>>>,
     templates: Templates,
     announcement: OnceCell<(String, String)>,
+    frame: OnceCell<Vec<u8>>,
 }
 
 /// [`Labels`] by address. The addresses stay in use as long as the entry: see [`Found`].
@@ -88,6 +89,7 @@ impl Recorder {
             workloads: RefCell::default(),
             templates: Templates::default(),
             announcement: OnceCell::new(),
+            frame: OnceCell::new(),
         }
     }
 
@@ -186,10 +188,19 @@ impl Recorder {
     pub fn announcement(&self) -> &(String, String) {
         self.announcement.get_or_init(|| {
             let own = &self.metrics.own;
-            let (name, namespace) = (&own.name, &own.namespace);
-            let id = format!("sidecar~~{name}.{namespace}~{namespace}.svc.cluster.local");
-            (id, metadata::encode(own))
+            (metadata::id(own), metadata::encode(own))
         })
+    }
+
+    /// The same for TCP: the text of the frame that Istio's `istio.metadata_exchange` sends.
+    pub fn frame(&self) -> &[u8] {
+        self.frame
+            .get_or_init(|| metadata::encode_frame(&self.metrics.own))
+    }
+
+    /// The workload that such a frame describes.
+    pub fn peer_of_frame(&self, frame: &[u8]) -> Arc<Workload> {
+        self.workload(frame, metadata::decode_frame)
     }
 
     /// Forgets addresses of an earlier configuration; the counts stay.

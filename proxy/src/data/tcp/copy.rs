@@ -2,6 +2,7 @@
 //!
 //! A half that waits to read holds no buffer.
 
+use super::exchange::{self, Heard};
 use crate::data::http::buffers::Buffers;
 use crate::data::report::{ClusterStats, TcpSeries, TcpStats};
 use crate::data::stream::Stream;
@@ -91,28 +92,50 @@ enum Broken {
     Writing,
 }
 
+/// One end of a connection.
+pub(super) struct Side {
+    pub(super) stream: RefCell<Stream>,
+    pub(super) begins: Begins,
+}
+
+/// What an end sends first.
+pub(super) enum Begins {
+    /// These bytes, which were read already, then what comes.
+    With(Vec<u8>),
+    /// A frame about itself, which is not for the other end.
+    WithFrame,
+}
+
+impl From<Stream> for Side {
+    fn from(stream: Stream) -> Self {
+        let (stream, begins) = (RefCell::new(stream), Begins::With(Vec::new()));
+        Self { stream, begins }
+    }
+}
+
 /// Copies until both directions have ended, one breaks, or nothing moves for `idle`.
 pub(super) async fn both(
-    client: Stream,
-    upstream: Stream,
+    client: Side,
+    upstream: Side,
     idle: Option<Duration>,
     pool: &Rc<Buffers>,
     meter: &Meter<'_>,
 ) -> Ended {
-    let (client, upstream) = (RefCell::new(client), RefCell::new(upstream));
+    let (up_first, down_first) = (client.begins, upstream.begins);
+    let (client, upstream) = (client.stream, upstream.stream);
     let up = async {
+        first(&client, &upstream, up_first, |count| meter.receive(count))
+            .await
+            .map_err(client_broken)?;
         let result = half(&client, &upstream, pool, |count| meter.receive(count)).await;
-        result.map_err(|broken| match broken {
-            Broken::Reading => Ended::ClientBroke,
-            Broken::Writing => Ended::UpstreamBroke,
-        })
+        result.map_err(client_broken)
     };
     let down = async {
+        first(&upstream, &client, down_first, |count| meter.send(count))
+            .await
+            .map_err(upstream_broken)?;
         let result = half(&upstream, &client, pool, |count| meter.send(count)).await;
-        result.map_err(|broken| match broken {
-            Broken::Reading => Ended::UpstreamBroke,
-            Broken::Writing => Ended::ClientBroke,
-        })
+        result.map_err(upstream_broken)
     };
     let ended = tokio::select! {
         joined = async { tokio::try_join!(up, down) } => joined.err().unwrap_or(Ended::Closed),
@@ -125,6 +148,53 @@ pub(super) async fn both(
         }
     }
     ended
+}
+
+/// What reading from the client and writing to the upstream can come to.
+fn client_broken(broken: Broken) -> Ended {
+    match broken {
+        Broken::Reading => Ended::ClientBroke,
+        Broken::Writing => Ended::UpstreamBroke,
+    }
+}
+
+/// The same for the other direction.
+fn upstream_broken(broken: Broken) -> Ended {
+    match broken {
+        Broken::Reading => Ended::UpstreamBroke,
+        Broken::Writing => Ended::ClientBroke,
+    }
+}
+
+/// Hands over what one end begins with, but for what it says of itself.
+async fn first(
+    from: &RefCell<Stream>,
+    to: &RefCell<Stream>,
+    begins: Begins,
+    count: impl Fn(u64),
+) -> Result<(), Broken> {
+    let bytes = match begins {
+        Begins::With(bytes) => bytes,
+        Begins::WithFrame => match exchange::hear(from).await {
+            Ok(Heard::Frame(_)) => return Ok(()), // the endpoint's own metadata says as much
+            Ok(Heard::Application(bytes)) => bytes,
+            Err(_) => return Err(Broken::Reading),
+        },
+    };
+    count(bytes.len() as u64);
+    let mut written = 0;
+    poll_fn(|cx| {
+        while written < bytes.len() {
+            written += ready!(write(to, cx, &bytes[written..]))?;
+        }
+        if bytes.is_empty() {
+            Poll::Ready(Ok(()))
+        } else {
+            flush(to, cx)
+        }
+    })
+    .await
+    .map_err(|_| Broken::Writing)
 }
 
 /// One direction, until its reader has ended and its writer has been told so.
@@ -212,7 +282,7 @@ mod tests {
             TcpStats::default(),
         );
         let meter = Meter::new(&series, &cluster, &proxy);
-        both(client, upstream, idle, &Rc::default(), &meter).await
+        both(client.into(), upstream.into(), idle, &Rc::default(), &meter).await
     }
 
     #[tokio::test]

@@ -4,22 +4,27 @@
 
 mod connect;
 mod copy;
+mod exchange;
 
 pub use connect::{Connected, connect};
 
 use super::conn::ConnInfo;
 use super::report::{
-    Flag, Flags, Labels, Protocol, Record, Side, TcpSeries, TcpStats, UpstreamRecord,
+    Flag, Flags, Labels, Protocol, Record, Side, TcpSeries, TcpStats, UpstreamRecord, Workload,
 };
 use super::stream::Stream;
 use super::worker::Worker;
 use crate::config::{Cluster, Direction, TcpProxy};
 use connect::Failed;
-use copy::{Ended, Meter};
+use copy::{Begins, Ended, Meter, Side as End};
+use exchange::Heard;
 use socket2::SockRef;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+/// A caller that promised to say who it is and does not has other things in mind.
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// Serves `stream` until both directions have ended. `early` is the upstream if it was needed
 /// already.
@@ -64,8 +69,9 @@ struct Books<'a> {
 
 impl Books<'_> {
     async fn carry(&self, stream: Stream, connected: Connected, stats: &TcpStats) {
+        let (client, caller) = self.meet(stream).await;
         let cluster = &connected.upstream.config;
-        let series = self.series(Some(&connected), cluster, Flags::NONE);
+        let series = self.series(Some(&connected), (cluster, caller.as_ref()), Flags::NONE);
         let upstream = &connected.upstream.stats;
         series.opened.increment();
         upstream.cx_active.increment();
@@ -73,7 +79,8 @@ impl Books<'_> {
         let meter = Meter::new(&series, upstream, stats);
         let idle = self.proxy.idle_timeout;
         let buffers = &self.worker.http.buffers;
-        let copied = copy::both(stream, connected.dialled.stream, idle, buffers, &meter);
+        let server = self.introduce(connected.dialled.stream, connected.dialled.alpn.as_deref());
+        let copied = copy::both(client, server.await, idle, buffers, &meter);
         let ended = tokio::select! {
             ended = copied => ended,
             () = self.info.drain.stopped() => Ended::Stopped,
@@ -93,10 +100,39 @@ impl Books<'_> {
         self.log(flags(ended), Some(record), (meter.received(), meter.sent()));
     }
 
+    /// Exchanges names with the caller, if that was agreed on.
+    async fn meet(&self, stream: Stream) -> (End, Option<Arc<Workload>>) {
+        let mut end = End::from(stream);
+        if !exchange::is_agreed(self.info.alpn.as_deref()) {
+            return (end, None);
+        }
+        let report = &self.worker.report;
+        // A caller that is gone is found out by reading.
+        let _ = exchange::tell(&end.stream, report.frame()).await;
+        match exchange::hear_within(&end.stream, PATIENCE).await {
+            Ok(Heard::Frame(frame)) => (end, Some(report.peer_of_frame(&frame))),
+            Ok(Heard::Application(bytes)) => {
+                end.begins = Begins::With(bytes);
+                (end, None)
+            }
+            Err(_) => (end, None),
+        }
+    }
+
+    /// Tells the callee who calls, if that was agreed on; what it says of itself comes with its first bytes.
+    async fn introduce(&self, stream: Stream, alpn: Option<&str>) -> End {
+        let mut end = End::from(stream);
+        if exchange::is_agreed(alpn) {
+            let _ = exchange::tell(&end.stream, self.worker.report.frame()).await;
+            end.begins = Begins::WithFrame;
+        }
+        end
+    }
+
     fn fail(&self, failed: &Failed, stats: &TcpStats) {
         match &failed.upstream {
             Some(upstream) => {
-                let series = self.series(None, &upstream.config, failed.flags);
+                let series = self.series(None, (&upstream.config, None), failed.flags);
                 series.opened.increment();
                 series.closed.increment();
             }
@@ -115,7 +151,7 @@ impl Books<'_> {
     fn series(
         &self,
         upstream: Option<&Connected>,
-        cluster: &Arc<Cluster>,
+        (cluster, caller): (&Arc<Cluster>, Option<&Arc<Workload>>),
         flags: Flags,
     ) -> Arc<TcpSeries> {
         let report = &self.worker.report;
@@ -137,7 +173,7 @@ impl Books<'_> {
                 Side::Destination
             },
             cluster: Some(cluster),
-            peer: host.and_then(|host| host.workload()),
+            peer: host.and_then(|host| host.workload()).or(caller),
             principal,
             protocol: Protocol::Tcp,
             code: 0,

@@ -1,6 +1,6 @@
 //! TLS that we begin.
 
-use super::{Cache, Unusable, agreed, key, names, peer, peers, versions};
+use super::{Cache, PEER_EXCHANGE, Unusable, agreed, key, names, peer, peers, versions};
 use crate::config::{TlsClient, TlsIdentity, TlsRoots};
 use crate::data::conn::PeerIdentity;
 use crate::data::dial::Offer;
@@ -122,6 +122,9 @@ fn protocols(tls: &TlsClient, offer: Offer) -> Vec<&[u8]> {
     match (mesh, offer) {
         (true, Offer::Http1) => vec![b"istio-http/1.1", b"istio", b"http/1.1"],
         (true, Offer::Http2) => vec![b"istio-h2", b"istio", b"h2"],
+        (true, Offer::Tcp) if tls.alpn.iter().any(|name| &**name == PEER_EXCHANGE) => {
+            vec![PEER_EXCHANGE.as_bytes(), b"istio"]
+        }
         (true, Offer::Tcp) => vec![b"istio"],
         (false, _) => tls.alpn.iter().map(|name| name.as_bytes()).collect(),
     }

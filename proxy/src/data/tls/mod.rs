@@ -20,6 +20,9 @@ use std::sync::Arc;
 use weft_identity::tls::{Names, Peers, Versions};
 use weft_identity::{Identity, Leaf};
 
+/// ALPN of TCP connections between mesh proxies that tell each other who they are.
+pub const PEER_EXCHANGE: &str = "istio-peer-exchange";
+
 /// Why settings make no TLS. Our own fault or the configuration's, never the peer's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unusable {
