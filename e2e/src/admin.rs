@@ -49,7 +49,11 @@ pub async fn certificates(app: &App) -> Result<Vec<Certificate>> {
         .collect())
 }
 
-async fn page(app: &App, port: u16, path: &str) -> Result<String> {
+/// Gets a page of a port of an application's first pod, past the mesh.
+///
+/// # Errors
+/// When nothing listens there.
+pub async fn page(app: &App, port: u16, path: &str) -> Result<String> {
     let pods: Api<Pod> = Api::namespaced(app.namespace.cluster.client.clone(), &app.namespace.name);
     let pod = app.pod().await?;
     let mut forwarder = pods.portforward(&pod, &[port]).await?;

@@ -280,6 +280,16 @@ pub fn is_ready(pod: &Pod) -> bool {
     ready && pod.metadata.deletion_timestamp.is_none()
 }
 
+/// Whether a pod has a sidecar.
+pub fn is_injected(pod: &Pod) -> bool {
+    let spec = pod.spec.clone().unwrap_or_default();
+    spec.init_containers
+        .into_iter()
+        .flatten()
+        .chain(spec.containers)
+        .any(|container| container.name == "weft-proxy")
+}
+
 /// Why pods are not ready, as `kubectl get` and `describe` would say it.
 fn describe(pods: &[Pod]) -> String {
     let one = |pod: &Pod| {

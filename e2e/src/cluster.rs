@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
-use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::core::v1::{Namespace as KubeNamespace, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, Discovery, ResourceExt};
 use serde::Deserialize;
+use serde_json::json;
 
 use crate::{eventually, seconds};
 
@@ -155,6 +156,33 @@ impl Cluster {
             .list(&ListParams::default().labels(selector))
             .await?
             .items)
+    }
+
+    /// Kills the pods that a label selector names, without a word.
+    ///
+    /// # Errors
+    /// The API server's words.
+    pub async fn kill_pods(&self, namespace: &str, selector: &str) -> Result<()> {
+        let api: Api<Pod> = Api::namespaced(self.client.clone(), namespace);
+        let now = DeleteParams::default().grace_period(0);
+        let which = ListParams::default().labels(selector);
+        drop(api.delete_collection(&now, &which).await?);
+        Ok(())
+    }
+
+    /// Changes the ReplicaSets that a label selector names in a way that means nothing.
+    ///
+    /// # Errors
+    /// The API server's words.
+    pub async fn touch_replica_sets(&self, namespace: &str, selector: &str) -> Result<()> {
+        let api: Api<ReplicaSet> = Api::namespaced(self.client.clone(), namespace);
+        let patch = json!({"metadata": {"annotations": {"weft-e2e/touched": "true"}}});
+        for set in api.list(&ListParams::default().labels(selector)).await? {
+            let params = PatchParams::default();
+            api.patch(&set.name_any(), &params, &Patch::Merge(&patch))
+                .await?;
+        }
+        Ok(())
     }
 
     /// Every object of any kind that a label selector names, as `Kind namespace/name`.

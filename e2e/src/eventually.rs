@@ -6,7 +6,7 @@ use anyhow::{Context, Result};
 use tokio::time::{Instant, sleep};
 
 /// So many seconds.
-pub fn seconds(count: u64) -> Duration {
+pub const fn seconds(count: u64) -> Duration {
     Duration::from_secs(count)
 }
 

@@ -14,8 +14,8 @@ mod mesh;
 mod traffic;
 mod wire;
 
-pub use admin::{Certificate, admin, certificates};
-pub use app::{Answer, App, AppSettings, is_ready};
+pub use admin::{Certificate, admin, certificates, page};
+pub use app::{Answer, App, AppSettings, is_injected, is_ready};
 pub use cluster::{Cluster, Namespace};
 pub use eventually::{eventually, seconds};
 pub use exec::{Output, exec};

@@ -45,6 +45,8 @@ impl Mesh {
     /// Its conditions when it does not become Ready.
     pub async fn configure(&self, spec: Value) -> Result<()> {
         let params = PostParams::default();
+        self.move_to(spec["namespace"].as_str().unwrap_or(SYSTEM))
+            .await?;
         // Not server-side apply: the API server makes a null of a spec whose last owned field goes.
         if let Some(mut present) = self.api().get_opt(MESH).await? {
             present.data["spec"] = spec;
@@ -57,6 +59,18 @@ impl Mesh {
             self.api().create(&params, &new).await?;
         }
         self.ready().await
+    }
+
+    /// Removes a mesh of another namespace, because a mesh cannot move.
+    async fn move_to(&self, namespace: &str) -> Result<()> {
+        let Some(present) = self.api().get_opt(MESH).await? else {
+            return Ok(());
+        };
+        if present.data["spec"]["namespace"].as_str().unwrap_or(SYSTEM) == namespace {
+            return Ok(());
+        }
+        self.cluster.delete_leftovers().await?;
+        self.remove().await
     }
 
     /// Waits until the MeshOperator is Ready in its present generation.
@@ -84,6 +98,21 @@ impl Mesh {
         .await
     }
 
+    /// What a condition of the MeshOperator says: status, reason and message.
+    ///
+    /// # Errors
+    /// When it has no such condition.
+    pub async fn condition(&self, kind: &str) -> Result<String> {
+        let object = self.api().get(MESH).await?;
+        let conditions = object.data["status"]["conditions"].as_array();
+        let mut found = conditions.into_iter().flatten();
+        let condition = found
+            .find(|condition| condition["type"] == kind)
+            .with_context(|| format!("no condition {kind}"))?;
+        let part = |name: &str| condition[name].as_str().unwrap_or_default().to_owned();
+        Ok(["status", "reason", "message"].map(part).join(" "))
+    }
+
     /// Makes a namespace whose pods join the mesh.
     ///
     /// # Errors
@@ -100,6 +129,14 @@ impl Mesh {
     /// What it says of itself when it stays.
     pub async fn remove(&self) -> Result<()> {
         drop(self.api().delete(MESH, &DeleteParams::default()).await?);
+        self.gone().await
+    }
+
+    /// Waits until a deleted MeshOperator is gone.
+    ///
+    /// # Errors
+    /// What it says of itself when it stays.
+    pub async fn gone(&self) -> Result<()> {
         eventually(READY, || async {
             match self.api().get_opt(MESH).await? {
                 None => Ok(()),

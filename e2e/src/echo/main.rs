@@ -4,6 +4,7 @@
 
 #![allow(clippy::print_stdout, reason = "its output is what the tests read")]
 
+mod answer;
 mod call;
 mod load;
 mod serve;

@@ -1,22 +1,17 @@
 //! The servers.
 
-use std::collections::BTreeMap;
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use anyhow::Result;
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto;
-use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::unix::{SignalKind, signal};
+
+use crate::answer::answer;
 
 /// How long a server that was told to stop still answers: until nobody is sent to it any more.
 const LAME_DUCK: Duration = Duration::from_secs(4);
@@ -68,28 +63,4 @@ async fn stopped() -> Result<()> {
     terminate.recv().await;
     tokio::time::sleep(LAME_DUCK).await;
     Ok(())
-}
-
-async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Infallible> {
-    let (head, body) = request.into_parts();
-    let headers: BTreeMap<_, _> = head
-        .headers
-        .iter()
-        .map(|(name, value)| {
-            (
-                name.as_str().to_owned(),
-                String::from_utf8_lossy(value.as_bytes()).into_owned(),
-            )
-        })
-        .collect();
-    let length = body.collect().await.map_or(0, |body| body.to_bytes().len());
-    let seen = json!({
-        "host": std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim(),
-        "method": head.method.as_str(),
-        "path": head.uri.path(),
-        "version": format!("{:?}", head.version),
-        "headers": headers,
-        "body_bytes": length,
-    });
-    Ok(Response::new(Full::from(seen.to_string())))
 }

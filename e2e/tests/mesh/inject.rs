@@ -1,9 +1,8 @@
 //! Who gets a sidecar, who does not, and that both work.
 
 use anyhow::{Result, bail, ensure};
-use k8s_openapi::api::core::v1::Pod;
 use serde_json::{Value, json};
-use weft_e2e::{Mesh, Namespace, eventually, seconds};
+use weft_e2e::{Mesh, Namespace, eventually, is_injected, seconds};
 
 const STRICT: &str = "
 apiVersion: security.istio.io/v1
@@ -61,15 +60,6 @@ async fn check(namespace: &Namespace, case: &Case) -> Result<()> {
         case.phase
     );
     Ok(())
-}
-
-fn is_injected(pod: &Pod) -> bool {
-    let spec = pod.spec.clone().unwrap_or_default();
-    spec.init_containers
-        .into_iter()
-        .flatten()
-        .chain(spec.containers)
-        .any(|container| container.name == "weft-proxy")
 }
 
 fn cases() -> Vec<Case> {

@@ -6,9 +6,15 @@
 mod endpoints;
 mod inject;
 mod install;
+mod istio;
 mod meshoperator;
 mod mtls;
 mod outage;
 mod polyglot;
+mod protocols;
+mod removal;
+mod resilience;
 mod rotation;
 mod seed;
+mod settled;
+mod telemetry;

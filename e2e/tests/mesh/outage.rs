@@ -1,10 +1,25 @@
 //! Parts of the mesh are gone; what must go on goes on, what must not does not.
 
+use std::time::Instant;
+
 use anyhow::{Result, ensure};
+use k8s_openapi::api::core::v1::Secret;
+use kube::Api;
+use kube::api::DeleteParams;
 use serde_json::json;
 use weft_e2e::{
-    AppSettings, Length, Mesh, SYSTEM, eventually, figure, is_ready, kill_proxy, seconds,
+    AppSettings, Length, Mesh, SYSTEM, eventually, figure, is_injected, is_ready, kill_proxy,
+    seconds,
 };
+
+/// The pods of the injector.
+const INJECTORS: &str = "app=weft-injector";
+const NO_PODS: &str = "
+apiVersion: v1
+kind: ResourceQuota
+metadata: {name: no-pods}
+spec: {hard: {pods: '0'}}
+";
 
 #[tokio::test]
 async fn without_the_injector_only_namespaces_that_asked_for_it_are_blocked() -> Result<()> {
@@ -35,6 +50,86 @@ async fn without_the_injector_only_namespaces_that_asked_for_it_are_blocked() ->
     eventually(seconds(30), || inside.apply(&pod)).await?;
     inside.delete().await?;
     outside.delete().await
+}
+
+#[tokio::test]
+async fn pods_of_a_long_outage_of_the_injector_start_and_are_replaced_after_it() -> Result<()> {
+    let mesh = Mesh::install(json!({"injection": {"outageThreshold": "10s"}})).await?;
+    let namespace = mesh.namespace("e2e-fuse").await?;
+    // Nobody mends a quota, and the operator cannot make pods against it.
+    mesh.cluster.apply(SYSTEM, NO_PODS).await?;
+    mesh.cluster.kill_pods(SYSTEM, INJECTORS).await?;
+    let began = Instant::now();
+    let app = namespace.start_app("app", &AppSettings::default()).await?;
+    let outcome = async {
+        app.ready(1).await?;
+        figure(format_args!(
+            "without an injector a pod was ready after {:?}",
+            began.elapsed()
+        ));
+        ensure!(
+            !app.pods().await?.iter().any(is_injected),
+            "nobody can have injected it"
+        );
+        let said = mesh.condition("InjectionHealthy").await?;
+        ensure!(said.contains("AdmittingUninjected"), "{said}");
+        Ok(())
+    }
+    .await;
+    mesh.cluster.delete(SYSTEM, NO_PODS).await?;
+    // The controller of the ReplicaSet has given up for a while; a change wakes it.
+    mesh.cluster.touch_replica_sets(SYSTEM, INJECTORS).await?;
+    outcome?;
+
+    let began = Instant::now();
+    eventually(seconds(90), || async {
+        app.ready(1).await?;
+        ensure!(
+            app.pods().await?.iter().all(is_injected),
+            "not replaced yet"
+        );
+        let said = mesh.condition("InjectionHealthy").await?;
+        ensure!(said.contains("Serving"), "{said}");
+        Ok(())
+    })
+    .await?;
+    figure(format_args!(
+        "the pod had its sidecar {:?} after the outage",
+        began.elapsed()
+    ));
+    namespace.delete().await
+}
+
+#[tokio::test]
+async fn pods_are_admitted_while_the_webhooks_certificate_is_replaced() -> Result<()> {
+    let mesh = Mesh::install(json!({})).await?;
+    let namespace = mesh.namespace("e2e-webhook").await?;
+    let secrets: Api<Secret> = Api::namespaced(mesh.cluster.client.clone(), SYSTEM);
+    let old = secrets.get("weft-injector-tls").await?.data;
+    drop(
+        secrets
+            .delete("weft-injector-tls", &DeleteParams::default())
+            .await?,
+    );
+    let end = Instant::now() + seconds(30);
+    let mut created = 0;
+    while Instant::now() < end {
+        let pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": format!("pod-{created}")},
+            "spec": {"schedulerName": "nobody", "containers": [{"name": "app", "image": "localhost/weft-echo:dev"}]}});
+        namespace.apply(&pod.to_string()).await?;
+        created += 1;
+    }
+    let new = secrets.get("weft-injector-tls").await?.data;
+    ensure!(
+        new.is_some() && new != old,
+        "the certificate was not replaced"
+    );
+    let pods = mesh.cluster.pods(&namespace.name, "").await?;
+    ensure!(pods.iter().all(is_injected), "one was not injected");
+    figure(format_args!(
+        "{created} pods admitted while the webhook's certificate was replaced"
+    ));
+    namespace.delete().await
 }
 
 #[tokio::test]
