@@ -16,8 +16,8 @@ use std::time::Duration;
 use weft_api::labels::{INJECTED, OWNER};
 use weft_api::operator::MeshOperator;
 
-/// A burst of changes is one pass.
-const DEBOUNCE: Duration = Duration::from_millis(300);
+/// Time from a change to the pass, so that a burst of changes is one pass.
+const GATHERING: Duration = Duration::from_millis(300);
 /// Time until a pass that ended early is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
@@ -29,11 +29,7 @@ pub async fn run(
 ) {
     let kube = &cx.kube;
     let controller = Controller::new(Api::<MeshOperator>::all(kube.clone()), Config::default())
-        .with_config(
-            ControllerConfig::default()
-                .debounce(DEBOUNCE)
-                .concurrency(1),
-        )
+        .with_config(ControllerConfig::default().concurrency(1))
         .graceful_shutdown_on(stop);
     let meshes = controller.store();
     let controller = watch_made(controller, kube, namespace);
@@ -50,13 +46,21 @@ pub async fn run(
             Config::default().labels(&format!("{INJECTED}=true")),
             move |_| for_pods(),
         )
-        .run(reconcile, retry, cx)
+        .run(gathered, retry, cx)
         .for_each(|passed| async move {
             if let Err(error) = passed {
                 tracing::debug!(%error, "a pass ended early");
             }
         })
         .await;
+}
+
+/// A pass, a little after what called for it. Changes in between are part of it, those during it make one more.
+///
+/// Not the controller's `debounce`, which begins anew at each change: pods that come all the time would keep every pass away.
+async fn gathered(mesh: Arc<MeshOperator>, cx: Arc<Context>) -> Result<Action, Error> {
+    tokio::time::sleep(GATHERING).await;
+    reconcile(mesh, cx).await
 }
 
 /// Adds watches on everything that is made for a mesh.

@@ -58,7 +58,13 @@ async fn pods_of_a_long_outage_of_the_injector_start_and_are_replaced_after_it()
     let namespace = mesh.namespace("e2e-fuse").await?;
     // Nobody mends a quota, and the operator cannot make pods against it.
     mesh.cluster.apply(SYSTEM, NO_PODS).await?;
-    mesh.cluster.kill_pods(SYSTEM, INJECTORS).await?;
+    eventually(seconds(20), || async {
+        mesh.cluster.kill_pods(SYSTEM, INJECTORS).await?;
+        let left = mesh.cluster.pods(SYSTEM, INJECTORS).await?;
+        ensure!(left.is_empty(), "an injector is there");
+        Ok(())
+    })
+    .await?;
     let began = Instant::now();
     let app = namespace.start_app("app", &AppSettings::default()).await?;
     let outcome = async {
