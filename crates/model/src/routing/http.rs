@@ -234,6 +234,9 @@ fn timeout(at: &str, text: Option<&String>) -> Result<Option<std::time::Duration
     optional(at, text.filter(|text| !zero(text)))
 }
 
+/// Who asks for retries and does not say when means this answer too, as Istio did up to 1.23.
+const UNAVAILABLE: u32 = 503;
+
 fn retry(at: &str, of: &api::HttpRetry) -> Result<Retries, Fault> {
     let mut codes = Vec::new();
     let mut conditions = Vec::new();
@@ -248,6 +251,7 @@ fn retry(at: &str, of: &api::HttpRetry) -> Result<Retries, Fault> {
             Err(_) => conditions.push(word),
         }
     }
+    let unstated = codes.is_empty() && conditions.is_empty();
     if !codes.is_empty() && !conditions.contains(&"retriable-status-codes") {
         conditions.push("retriable-status-codes");
     }
@@ -255,7 +259,7 @@ fn retry(at: &str, of: &api::HttpRetry) -> Result<Retries, Fault> {
         attempts: u32::try_from(of.attempts).unwrap_or(0),
         per_try_timeout: timeout(&format!("{at}.perTryTimeout"), of.per_try_timeout.as_ref())?,
         conditions: conditions.join(","),
-        codes,
+        codes: if unstated { vec![UNAVAILABLE] } else { codes },
         remote_localities: of.retry_remote_localities.unwrap_or(false),
         ignore_previous: of.retry_ignore_previous_hosts.unwrap_or(true),
         backoff: optional(&format!("{at}.backoff"), of.backoff.as_ref())?,
