@@ -6,13 +6,14 @@ use crate::build::inbound::{Lead, inbound, selected, unselected};
 use crate::build::scopes::{self, Scopes};
 use crate::build::services;
 use crate::gateway::{Edge, Gateways};
+use crate::host::Host;
 use crate::inbound::Inbound;
 use crate::mesh::Mesh;
 use crate::objects::{self, Key, Objects, Pod, Store};
 use crate::peer::Peers;
 use crate::problem::Problem;
 use crate::routing::{Client, Known, Routing};
-use crate::service::Service;
+use crate::service::{Registry, Service};
 use crate::sidecar::{Scope, Sidecars};
 use crate::traffic::Traffic;
 use crate::view::{Families, Node, Proxy, Role, View};
@@ -39,6 +40,8 @@ pub struct Snapshot {
     selecting: BTreeMap<String, Vec<Arc<objects::Service>>>,
     /// What Services without selector lead to, by address of a pod.
     leads: BTreeMap<IpAddr, Vec<Lead>>,
+    /// The addresses that hosts of ServiceEntries were given, by object.
+    automatic: BTreeMap<Key, Vec<(Host, IpAddr)>>,
 }
 
 impl Snapshot {
@@ -74,6 +77,7 @@ impl Snapshot {
             pods: objects.pods.clone(),
             selecting: selecting(objects),
             leads: leads(objects, &services),
+            automatic: automatic(&services),
             mesh: Arc::new(mesh),
             peers,
             authorization,
@@ -89,6 +93,11 @@ impl Snapshot {
     /// Settings that count for every proxy.
     pub fn mesh(&self) -> &Mesh {
         &self.mesh
+    }
+
+    /// The addresses that hosts of ServiceEntries were given, by object.
+    pub fn automatic_addresses(&self) -> &BTreeMap<Key, Vec<(Host, IpAddr)>> {
+        &self.automatic
     }
 
     /// The pod of this name, if it is known and has not ended.
@@ -199,6 +208,22 @@ fn known(services: &[Arc<Service>], traffic: &Traffic, gateways: &Gateways) -> K
         services: services.iter().map(with_subsets).collect(),
         gateways: gateways.keys(),
     }
+}
+
+fn automatic(services: &[Arc<Service>]) -> BTreeMap<Key, Vec<(Host, IpAddr)>> {
+    let mut by_object: BTreeMap<Key, Vec<(Host, IpAddr)>> = BTreeMap::new();
+    for service in services {
+        let Registry::Entry { name, .. } = &service.registry else {
+            continue;
+        };
+        let given = service.automatic.iter();
+        let given: Vec<_> = given.map(|ip| (service.host.clone(), *ip)).collect();
+        if !given.is_empty() {
+            let object = Key::new(&service.key.namespace, name);
+            by_object.entry(object).or_default().extend(given);
+        }
+    }
+    by_object
 }
 
 fn selecting(objects: &Objects) -> BTreeMap<String, Vec<Arc<objects::Service>>> {

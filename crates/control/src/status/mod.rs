@@ -1,9 +1,11 @@
-//! Faults, shown on the objects that have them: condition `Accepted` of their status.
+//! Faults, shown on the objects that have them: condition `Accepted` of their status; and the
+//! addresses that ServiceEntries were given.
 //!
 //! Flows in: the problems of the latest rebuild. Flows out: server-side applies of that one condition,
 //! by the leader only, and only where what is shown differs from what is true; a settled cluster gets
 //! no writes. An object without faults has no condition.
 
+mod addresses;
 mod decide;
 mod write;
 
@@ -42,8 +44,9 @@ pub async fn run(
 
 /// One time of leadership; `None` when nothing will be published any more.
 async fn lead(writer: &Writer, published: &mut watch::Receiver<Published>) -> Option<()> {
-    let mut shown = loop {
-        match writer.shown().await {
+    let (mut shown, mut given) = loop {
+        let given = addresses::shown(writer.client());
+        match tokio::try_join!(writer.shown(), given) {
             Ok(shown) => break shown,
             Err(error) => tracing::warn!(%error, "conditions cannot be read; trying again"),
         }
@@ -53,7 +56,9 @@ async fn lead(writer: &Writer, published: &mut watch::Receiver<Published>) -> Op
         let latest = published.borrow_and_update().clone();
         let wanted = verdicts(&latest.problems, &latest.generations);
         let changes = plan(&shown, &wanted, jiff::Timestamp::now());
-        let settled = writer.apply(changes, &mut shown).await;
+        let conditions = writer.apply(changes, &mut shown).await;
+        let changes = addresses::plan(&given, &addresses::wanted(&latest.snapshot));
+        let settled = addresses::write(writer.client(), changes, &mut given).await && conditions;
         tokio::select! {
             changed = published.changed() => changed.ok()?,
             () = tokio::time::sleep(RETRY), if !settled => {}

@@ -33,6 +33,10 @@ impl Writer {
         Self { client }
     }
 
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
     /// The conditions that an earlier leader has written.
     pub(super) async fn shown(&self) -> Result<BTreeMap<ObjectRef, Condition>, kube::Error> {
         let mut shown = BTreeMap::new();
