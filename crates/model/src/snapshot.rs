@@ -186,7 +186,9 @@ impl Snapshot {
             .flat_map(|service| selected(&self.mesh, service, pod))
             .collect();
         let by_address = pod.ips.iter().filter_map(|ip| self.leads.get(ip));
-        leads.extend(by_address.flatten().cloned());
+        // Nobody decides what pods of another namespace accept.
+        let own = |lead: &&Lead| lead.target.key.namespace == pod.key.namespace;
+        leads.extend(by_address.flatten().filter(own).cloned());
         leads
     }
 

@@ -85,6 +85,81 @@ fn a_hundred_broken_objects_of_one_user_change_nothing_for_others() {
     assert_eq!(hosts_of_shop(&after), hosts_of_shop(&expected));
 }
 
+#[test]
+fn broken_entries_and_sidecars_of_another_namespace_change_no_byte() {
+    let mut dice = Dice(13);
+    let expected = told(&objects(MESH));
+    for number in 0..300 {
+        let mut objects = objects(MESH);
+        for mut object in entries() {
+            mutate(&mut object["spec"], &mut dice);
+            if object["kind"] == "ServiceEntry" && object["spec"].is_object() {
+                object["spec"]["exportTo"] = json!(["."]);
+            }
+            let _refused = try_add(&mut objects, object).is_err();
+        }
+        assert!(told(&objects) == expected, "mutant {number}");
+    }
+}
+
+/// A ServiceEntry, a WorkloadEntry and Sidecars of the namespace `bad`, before they are spoiled.
+fn entries() -> Vec<Value> {
+    let object = |kind: &str, name: &str, spec: Value| {
+        json!({
+            "apiVersion": "networking.istio.io/v1", "kind": kind,
+            "metadata": {"name": name, "namespace": "bad"}, "spec": spec,
+        })
+    };
+    vec![
+        object(
+            "ServiceEntry",
+            "a",
+            json!({
+                "hosts": ["a.example.com", "reviews.shop.svc.cluster.local"], "resolution": "STATIC",
+                "addresses": ["192.0.2.1", "198.51.100.0/24"], "location": "MESH_INTERNAL",
+                "ports": [{"number": 80, "name": "http", "protocol": "HTTP", "targetPort": 8080}],
+                "endpoints": [{
+                    "address": "10.0.0.9", "ports": {"http": 90}, "labels": {"app": "reviews"},
+                    "locality": "r/z", "weight": 2, "serviceAccount": "a", "network": "n",
+                }],
+            }),
+        ),
+        object(
+            "ServiceEntry",
+            "b",
+            json!({
+                "hosts": ["b.example.com"], "resolution": "DNS",
+                "ports": [{"number": 80, "name": "http", "protocol": "HTTP"}],
+                "workloadSelector": {"labels": {"app": "reviews"}},
+            }),
+        ),
+        object(
+            "WorkloadEntry",
+            "c",
+            json!({
+                "address": "10.0.0.1", "labels": {"app": "reviews"}, "ports": {"http": 80},
+            }),
+        ),
+        object(
+            "Sidecar",
+            "d",
+            json!({
+                "workloadSelector": {"labels": {"app": "cart"}},
+                "egress": [{"port": {"number": 80, "protocol": "TCP"}, "bind": "127.0.0.1", "hosts": ["./*"]}],
+                "ingress": [{"port": {"number": 80, "protocol": "TCP"}, "defaultEndpoint": "127.0.0.1:80"}],
+                "inboundConnectionPool": {"tcp": {"maxConnections": 1}},
+            }),
+        ),
+        object(
+            "Sidecar",
+            "e",
+            json!({
+                "egress": [{"hosts": ["~/*"]}], "outboundTrafficPolicy": {"mode": "REGISTRY_ONLY"},
+            }),
+        ),
+    ]
+}
+
 const BAD: usize = 5;
 
 /// Objects of the namespace `bad`, before they are spoiled.
