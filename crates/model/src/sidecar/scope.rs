@@ -1,12 +1,13 @@
 //! What a Sidecar leaves of the services that its namespace sees.
 
-use super::{Egress, EgressPort, Sidecar};
+use super::{Egress, EgressPort, Namespace, Sidecar};
 use crate::build::scopes::Services;
 use crate::host::Host;
 use crate::routing::VirtualService;
 use crate::service::{Port, Service};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::net::IpAddr;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// What a workload knows of the mesh.
@@ -45,25 +46,26 @@ impl Scope {
                 sidecar: sidecar.clone(),
             };
         };
-        let (mut services, mut destinations) = (Vec::new(), Vec::new());
-        for service in seen.iter() {
-            let includes = |each: &&Egress| each.includes(namespace, service);
-            if !egress.iter().any(|each| includes(&each)) {
-                continue;
-            }
-            destinations.push(service.clone());
-            services.extend(reduced(service, egress, namespace));
-        }
-        let bound = egress.iter().filter_map(|each| {
-            let (port, place) = each
-                .port
-                .as_ref()
-                .and_then(|port| Some((port, port.place?)))?;
-            let of = seen
-                .iter()
-                .filter(|service| each.includes(namespace, service));
+        let included: Vec<BTreeSet<usize>> = egress
+            .iter()
+            .map(|each| each.included(namespace, seen))
+            .collect();
+        let mut all: BTreeSet<usize> = BTreeSet::new();
+        all.extend(included.iter().flatten());
+        let destinations: Vec<_> = all.iter().map(|at| seen[*at].clone()).collect();
+        let services = all.iter().filter_map(|at| {
+            let by = egress.iter().zip(&included);
+            let by: Vec<_> = by
+                .map(|(each, included)| (each, included.contains(at)))
+                .collect();
+            reduced(&seen[*at], &by)
+        });
+        let services: Vec<_> = services.collect();
+        let bound = egress.iter().zip(&included).filter_map(|(each, included)| {
+            let port = each.port.as_ref()?;
+            let of = included.iter().map(|at| &seen[*at]);
             Some(Bound {
-                place,
+                place: port.place?,
                 number: port.number,
                 listens: port.bound,
                 services: of.filter_map(|service| only(service, port)).collect(),
@@ -105,30 +107,48 @@ impl Scope {
 }
 
 impl Egress {
-    fn includes(&self, own: &str, service: &Service) -> bool {
-        let (namespace, host) = (&service.key.namespace, &service.host);
-        let named = |patterns: &[super::Pattern]| {
-            patterns
-                .iter()
-                .any(|pattern| pattern.includes(own, namespace, host))
-        };
-        named(&self.hosts) && !named(&self.except)
+    /// The places in `seen`, which is in the order of keys, of what it names.
+    fn included(&self, own: &str, seen: &[Arc<Service>]) -> BTreeSet<usize> {
+        let mut places = BTreeSet::new();
+        for pattern in &self.hosts {
+            let range = match &pattern.namespace {
+                Namespace::Any => 0..seen.len(),
+                Namespace::Own => in_namespace(own, seen),
+                Namespace::Named(name) => in_namespace(name, seen),
+            };
+            places.extend(range.filter(|at| pattern.host.covers(&seen[*at].host)));
+        }
+        places.retain(|at| {
+            let (namespace, host) = (&seen[*at].key.namespace, &seen[*at].host);
+            let mut except = self.except.iter();
+            !except.any(|pattern| pattern.includes(own, namespace, host))
+        });
+        places
     }
 }
 
-/// `service` with the ports that are reached where the service is; `None` if there are none.
-fn reduced(service: &Arc<Service>, egress: &[Egress], own: &str) -> Option<Arc<Service>> {
-    let single: BTreeMap<u16, &Egress> = egress
+/// Where the services of a namespace are: a cluster has many namespaces, a Sidecar names few.
+fn in_namespace(namespace: &str, seen: &[Arc<Service>]) -> Range<usize> {
+    let start = seen.partition_point(|service| *service.key.namespace < *namespace);
+    let length = seen[start..].partition_point(|service| service.key.namespace == namespace);
+    start..start + length
+}
+
+/// `service` with the ports that are reached where the service is; `None` if there are none. `by`
+/// says of each listener whether it includes the service.
+fn reduced(service: &Arc<Service>, by: &[(&Egress, bool)]) -> Option<Arc<Service>> {
+    let number = |each: &Egress| each.port.as_ref().map(|port| port.number);
+    let general = by
         .iter()
-        .filter_map(|each| Some((each.port.as_ref()?.number, each)))
-        .collect();
-    let general = egress.iter().find(|each| each.port.is_none());
-    let general = general.is_some_and(|each| each.includes(own, service));
-    let kept = |port: &Port| match single.get(&port.number) {
+        .any(|(each, included)| each.port.is_none() && *included);
+    let kept = |port: &Port| match by
+        .iter()
+        .find(|(each, _)| number(each) == Some(port.number))
+    {
         None => general.then(|| port.clone()),
-        Some(each) => {
+        Some((each, included)) => {
             let settings = each.port.as_ref()?;
-            let here = settings.place.is_none() && each.includes(own, service);
+            let here = settings.place.is_none() && *included;
             here.then(|| spoken(port, settings))
         }
     };
