@@ -9,6 +9,7 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+use tokio::sync::watch;
 
 /// What all workers share: counters, and the state of every cluster in use. Locked on
 /// reconciliation only, never for a request.
@@ -46,6 +47,8 @@ pub struct ClusterState {
     pub counters: Counters,
     /// The endpoints that DNS gave, for clusters that resolve names; `None` before an answer.
     pub resolved: ArcSwapOption<Vec<Locality>>,
+    /// Whether DNS has been asked, with or without an answer.
+    asked: watch::Sender<bool>,
     hosts: Mutex<HashMap<SocketAddr, Arc<HostState>>>,
     version: AtomicU64,
 }
@@ -54,6 +57,18 @@ impl ClusterState {
     /// Advances whenever a host's health or the resolved endpoints change.
     pub fn version(&self) -> u64 {
         self.version.load(Ordering::Acquire)
+    }
+
+    /// Notes that DNS has been asked for all names.
+    pub fn asked(&self) {
+        self.asked
+            .send_if_modified(|asked| !std::mem::replace(asked, true));
+    }
+
+    /// Waits until DNS has been asked. A cluster that resolves nothing must not wait.
+    pub async fn first_answer(&self) {
+        // The sender is here, so that nothing can be missed.
+        let _ = self.asked.subscribe().wait_for(|asked| *asked).await;
     }
 
     /// Tells every worker to look at health and endpoints again.

@@ -10,6 +10,7 @@ use std::cell::RefCell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
+use tokio::time::timeout;
 
 /// `ORIGINAL_DST` hosts that are kept before those that nobody uses are forgotten.
 const MOST_ORIGINAL: usize = 256;
@@ -83,6 +84,21 @@ impl Upstream {
             next.hosts.borrow_mut().set.known = known;
         }
         next
+    }
+
+    /// Waits for the first answer of DNS to a cluster that has just come, as long as connecting may
+    /// take: traffic that was there before it should not fail for it.
+    pub async fn ready(&self) {
+        let by_name = match &self.config.discovery {
+            Discovery::StrictDns(_) | Discovery::LogicalDns(_) => true,
+            Discovery::Static(_) | Discovery::Eds(_) | Discovery::OriginalDst => false,
+        };
+        if by_name && self.shared.resolved.load().is_none() {
+            // Boxed: every request would have room for what hardly one needs. What is not known by
+            // then has no host.
+            let first = Box::pin(self.shared.first_answer());
+            let _ = Box::pin(timeout(self.config.connect_timeout, first)).await;
+        }
     }
 
     /// Chooses a host.

@@ -63,6 +63,7 @@ pub async fn connect(
     let Some(permit) = upstream.connection_permit() else {
         return Err(failed(Flag::UpstreamOverflow, Some(upstream)));
     };
+    upstream.ready().await;
     let mut tried = Vec::new();
     let mut last = failed(Flag::NoHealthyUpstream, Some(Rc::clone(&upstream)));
     for _ in 0..proxy.max_connect_attempts.max(1) {

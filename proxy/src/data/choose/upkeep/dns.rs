@@ -51,6 +51,7 @@ pub(super) async fn keep(
         if known.iter().any(Option::is_some) {
             publish(localities(targets, &known, one_only), &shared);
         }
+        shared.asked();
         tokio::time::sleep(wait).await;
     }
 }

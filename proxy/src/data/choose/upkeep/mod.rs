@@ -77,9 +77,12 @@ impl Upkeep {
             let sweeps = sweep(outlier, Arc::clone(shared));
             tasks.push(tokio::task::spawn_local(sweeps).abort_handle());
         }
-        if let Some(resolver) = self.resolver(cluster) {
-            let resolving = dns::keep(resolver, Arc::clone(cluster), Arc::clone(shared));
-            tasks.push(tokio::task::spawn_local(resolving).abort_handle());
+        match self.resolver(cluster) {
+            Some(resolver) => {
+                let resolving = dns::keep(resolver, Arc::clone(cluster), Arc::clone(shared));
+                tasks.push(tokio::task::spawn_local(resolving).abort_handle());
+            }
+            None => shared.asked(),
         }
         if let Some(check) = cluster.health_checks.first() {
             let probing = probe::keep(

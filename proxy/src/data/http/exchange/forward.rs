@@ -96,6 +96,7 @@ async fn all_tries(
         return Ended::Failed(Failure::Overflow);
     };
     let repeat = Repeat::new(upstream, body.memory());
+    upstream.ready().await;
     loop {
         let pick = Pick {
             hash,

@@ -86,6 +86,7 @@ impl Copy {
     async fn send(&self) -> Result<Response, Failure> {
         let upstream = &self.upstream;
         let _permit = upstream.request_permit().ok_or(Failure::Overflow)?;
+        upstream.ready().await;
         let host = upstream
             .choose(&Pick::default())
             .map_err(|_| Failure::NoHost)?;
