@@ -135,9 +135,9 @@ impl Snapshot {
             families: Families::of(&pod.ips),
             services: scope.map_or_else(all, |scope| scope.services.clone()),
             bound: scope.map_or_else(Arc::default, |scope| scope.bound.clone()),
-            outbound: scope
-                .and_then(|scope| scope.sidecar.outbound)
-                .unwrap_or(self.mesh.outbound),
+            unknown: scope
+                .and_then(|scope| scope.sidecar.unknown.clone())
+                .unwrap_or_else(|| self.mesh.outbound.into()),
             captures_dns: node
                 .metadata
                 .get("DNS_CAPTURE")

@@ -5,7 +5,7 @@ use crate::gateway::Edge;
 use crate::host::Host;
 use crate::inbound::Inbound;
 use crate::mesh::Mesh;
-use crate::routing::VirtualService;
+use crate::routing::{Destination, VirtualService};
 use crate::service::Service;
 use crate::sidecar::Bound;
 use crate::traffic::Rule;
@@ -88,6 +88,26 @@ impl Families {
     }
 }
 
+/// What happens to destinations that a workload does not know.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Unknown {
+    /// They are reached unchanged.
+    Pass,
+    /// They are refused.
+    Refuse,
+    /// They are reached through a service; its port is named.
+    Through(Destination),
+}
+
+impl From<OutboundPolicy> for Unknown {
+    fn from(policy: OutboundPolicy) -> Self {
+        match policy {
+            OutboundPolicy::AllowAny => Self::Pass,
+            OutboundPolicy::RegistryOnly => Self::Refuse,
+        }
+    }
+}
+
 /// Everything that the configuration of one proxy depends on.
 ///
 /// Equal views give equal configurations, so proxies with equal views share one. Comparing two
@@ -110,7 +130,7 @@ pub struct View {
     /// Ports that its Sidecar puts somewhere else than the services are.
     pub bound: Arc<Vec<Bound>>,
     /// What happens to destinations that it does not know.
-    pub outbound: OutboundPolicy,
+    pub unknown: Unknown,
     /// Whether its proxy answers the DNS queries of its pod, so that services may have automatic
     /// addresses.
     pub captures_dns: bool,

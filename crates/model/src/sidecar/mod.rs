@@ -18,9 +18,9 @@ use crate::host::Host;
 use crate::objects::Key;
 use crate::protocol::Protocol;
 use crate::traffic::Pool;
+use crate::view::Unknown;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
-use weft_api::settings::OutboundPolicy;
 
 /// A Sidecar, parsed.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -31,11 +31,21 @@ pub(crate) struct Sidecar {
     /// What the workload knows; `None` is everything.
     pub(crate) egress: Option<Vec<Egress>>,
     /// What happens to other destinations; `None` is as the mesh has it.
-    pub(crate) outbound: Option<OutboundPolicy>,
+    pub(crate) unknown: Option<Unknown>,
     /// What the workload accepts; empty is what Services lead to.
     pub(crate) ingress: Vec<Ingress>,
     /// Limits of connections to the application.
     pub(crate) pool: Option<Pool>,
+}
+
+impl Sidecar {
+    /// The service through which unknown destinations are reached.
+    pub(crate) fn through(&self) -> Option<&Host> {
+        match &self.unknown {
+            Some(Unknown::Through(to)) => Some(&to.host),
+            Some(Unknown::Pass | Unknown::Refuse) | None => None,
+        }
+    }
 }
 
 /// Services that a workload knows.

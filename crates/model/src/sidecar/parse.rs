@@ -7,13 +7,15 @@ use crate::mesh::Mesh;
 use crate::objects::Config;
 use crate::problem::Problem;
 use crate::protocol::Protocol;
+use crate::routing::Destination;
 use crate::routing::check::{Fault, fault, port};
 use crate::traffic::{Pool, pool};
+use crate::view::Unknown;
 use std::net::{IpAddr, SocketAddr};
 use weft_api::networking::SidecarSpec;
 use weft_api::networking::sidecar::{self as api, CaptureMode, OutboundTrafficMode};
 use weft_api::networking::traffic_policy::ConnectionPool;
-use weft_api::settings::OutboundPolicy;
+use weft_api::networking::virtual_service::Destination as ApiDestination;
 
 /// What `object` says, and what is wrong with it.
 pub(super) fn parse(mesh: &Mesh, object: &Config<SidecarSpec>) -> (Sidecar, Vec<Problem>) {
@@ -35,7 +37,7 @@ pub(super) fn parse(mesh: &Mesh, object: &Config<SidecarSpec>) -> (Sidecar, Vec<
         key: object.meta.key.clone(),
         selector: selector.labels,
         egress: egress(spec, &mut found),
-        outbound: outbound(spec, &mut found),
+        unknown: unknown(mesh, object, &mut found),
         ingress,
         pool: limits(
             "spec.inboundConnectionPool",
@@ -57,27 +59,58 @@ fn limits(at: &str, of: Option<&ConnectionPool>, found: &mut Found) -> Option<Po
     }
 }
 
-fn outbound(spec: &SidecarSpec, found: &mut Found) -> Option<OutboundPolicy> {
-    let policy = spec.outbound_traffic_policy.as_ref()?;
-    if policy.egress_proxy.is_some() {
-        found.unsupported(
-            "spec.outboundTrafficPolicy.egressProxy",
-            "unknown destinations are not sent through a service yet",
-            "leave it out, and route the known ones by a VirtualService",
-        );
+fn unknown(mesh: &Mesh, object: &Config<SidecarSpec>, found: &mut Found) -> Option<Unknown> {
+    let policy = object.spec.outbound_traffic_policy.as_ref()?;
+    let mode = policy.mode.unwrap_or_default();
+    if let Some(proxy) = &policy.egress_proxy {
+        let namespace = &object.meta.key.namespace;
+        return Some(match egress_proxy(mesh, namespace, (mode, proxy)) {
+            Ok(through) => Unknown::Through(through),
+            Err(fault) => {
+                found.fault(fault);
+                Unknown::Refuse
+            }
+        });
     }
-    match policy.mode.unwrap_or_default() {
-        OutboundTrafficMode::RegistryOnly => Some(OutboundPolicy::RegistryOnly),
-        OutboundTrafficMode::AllowAny => Some(OutboundPolicy::AllowAny),
+    match mode {
+        OutboundTrafficMode::RegistryOnly => Some(Unknown::Refuse),
+        OutboundTrafficMode::AllowAny => Some(Unknown::Pass),
         OutboundTrafficMode::AllowAnyDynamicDns => {
             found.unsupported(
                 "spec.outboundTrafficPolicy.mode",
                 "ALLOW_ANY_DYNAMIC_DNS is not supported yet; it counts as REGISTRY_ONLY",
                 "use ALLOW_ANY or REGISTRY_ONLY",
             );
-            Some(OutboundPolicy::RegistryOnly)
+            Some(Unknown::Refuse)
         }
     }
+}
+
+/// A service through which unknown destinations are reached. One that cannot be read lets nothing
+/// pass: it was meant to see everything.
+fn egress_proxy(
+    mesh: &Mesh,
+    namespace: &str,
+    (mode, of): (OutboundTrafficMode, &ApiDestination),
+) -> Result<Destination, Fault> {
+    const AT: &str = "spec.outboundTrafficPolicy.egressProxy";
+    if mode != OutboundTrafficMode::AllowAny {
+        let remedy = "set mode ALLOW_ANY, or leave it out";
+        return fault(AT, "it is for mode ALLOW_ANY", remedy);
+    }
+    if of.host.is_empty() || of.host.contains('*') {
+        return fault(
+            format!("{AT}.host"),
+            format!("`{}` is not one service", of.host),
+            "name one",
+        );
+    }
+    let number = of.port.map_or(0, |port| port.number);
+    Ok(Destination {
+        host: Host::resolve(&of.host, namespace, &mesh.cluster_domain),
+        subset: of.subset.clone().unwrap_or_default(),
+        port: Some(port(&format!("{AT}.port.number"), number)?),
+    })
 }
 
 /// An egress list that is there but cannot be read is a list that lets in nothing.

@@ -40,6 +40,7 @@ impl Sidecars {
         for object in sorted {
             let (sidecar, found) = parse(mesh, object);
             problems.extend(found);
+            problems.extend(nowhere(&sidecar, scopes));
             let namespace = sidecar.key.namespace.clone();
             match (sidecar.selector.is_empty(), general.get(&namespace)) {
                 (false, _) => selecting
@@ -56,7 +57,7 @@ impl Sidecars {
             let mut scope = Scope::of(sidecar, namespace, seen);
             if sidecar.egress.is_some() {
                 let routed = routing.hosts(namespace, |service| scope.imports(namespace, service));
-                scope.lead_to(routed.iter(), seen);
+                scope.lead_to(routed.iter().chain(sidecar.through()), seen);
             }
             scope
         };
@@ -108,6 +109,21 @@ fn lost(loser: &Key, winner: &Sidecar) -> Problem {
         remedy: "select workloads, or merge the two objects".into(),
         severity: Severity::Error,
     }
+}
+
+/// A service through which unknown destinations should be reached, and nobody has made.
+fn nowhere(sidecar: &Sidecar, scopes: &Scopes) -> Option<Problem> {
+    let host = sidecar.through()?;
+    let seen = scopes.seen(&sidecar.key.namespace);
+    let known = seen.iter().any(|service| service.host == *host);
+    (!known).then(|| Problem {
+        object: reference(&sidecar.key),
+        field: "spec.outboundTrafficPolicy.egressProxy.host".into(),
+        reason: "NotFound",
+        message: format!("there is no service {host}, so that unknown destinations are refused"),
+        remedy: "create it, or name another".into(),
+        severity: Severity::Warning,
+    })
 }
 
 /// Two for one workload: the older counts there.

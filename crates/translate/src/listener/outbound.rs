@@ -5,16 +5,17 @@ use super::shared::{self, Shared, Spot};
 use super::{
     OUTBOUND_PORT, connections, hcm, http_inspector, listener, outbound_at, tls_inspector, wildcard,
 };
-use crate::names;
 use crate::value::flag;
+use crate::{names, route};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use weft_model::View;
 use weft_model::protocol::Handling;
 use weft_model::service::{Port, Service};
 use weft_model::sidecar::Bound;
-use weft_model::{OutboundPolicy, View};
+use weft_model::view::Unknown;
 use weft_proto::pb::envoy::config::core::v3::{CidrRange, TrafficDirection};
-use weft_proto::pb::envoy::config::listener::v3::{FilterChain, Listener};
+use weft_proto::pb::envoy::config::listener::v3::{Filter, FilterChain, Listener};
 
 /// Where captured connections arrive; what no other listener knows leaves unchanged, or ends.
 pub(crate) fn virtual_outbound(view: &View) -> Listener {
@@ -27,10 +28,7 @@ pub(crate) fn virtual_outbound(view: &View) -> Listener {
         )
     };
     let name = "virtualOutbound".to_owned();
-    let unknown = chain(
-        "virtualOutbound-catchall-tcp",
-        tcp_proxy(view, unknown(view)),
-    );
+    let unknown = chain("virtualOutbound-catchall-tcp", unknown(view));
     Listener {
         filter_chains: vec![loops, unknown],
         use_original_dst: flag(true),
@@ -84,11 +82,12 @@ fn at_place(view: &View, bound: &Bound) -> Listener {
 
 const NONE: &[&str] = &[];
 
-/// Where connections to destinations that the mesh does not know go.
-pub(super) fn unknown(view: &View) -> &'static str {
-    match view.outbound {
-        OutboundPolicy::AllowAny => names::PASSTHROUGH,
-        OutboundPolicy::RegistryOnly => names::BLACK_HOLE,
+/// Carries connections to destinations that the mesh does not know.
+pub(super) fn unknown(view: &View) -> Filter {
+    match &view.unknown {
+        Unknown::Pass => tcp_proxy(view, names::PASSTHROUGH),
+        Unknown::Refuse => tcp_proxy(view, names::BLACK_HOLE),
+        Unknown::Through(to) => tcp_proxy(view, &route::cluster(view, to, 0)),
     }
 }
 

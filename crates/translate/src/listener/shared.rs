@@ -104,12 +104,12 @@ impl<'a> Shared<'a> {
     }
 
     fn unknown(&self, view: &View, spot: &Spot<'_>) -> FilterChain {
-        let cluster = match spot.listens {
+        let filter = match spot.listens {
             // Nobody knows where the client wanted to go.
-            true => names::BLACK_HOLE,
+            true => tcp_proxy(view, names::BLACK_HOLE),
             false => unknown(view),
         };
-        chain("PassthroughFilterChain", tcp_proxy(view, cluster))
+        chain("PassthroughFilterChain", filter)
     }
 }
 

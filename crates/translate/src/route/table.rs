@@ -1,7 +1,7 @@
 //! Route tables and their default routes.
 
 use super::domains::domains;
-use super::forward::{hash, retries, to_cluster};
+use super::forward::{cluster, hash, retries, to_cluster};
 use super::matches::everything;
 use super::virtual_service;
 use crate::names;
@@ -11,6 +11,7 @@ use weft_model::inbound::InboundPort;
 use weft_model::protocol::Handling;
 use weft_model::routing::Destination;
 use weft_model::service::{Port, Service};
+use weft_model::view::Unknown;
 use weft_model::{Protocol, View};
 use weft_proto::pb::envoy::config::route::v3 as route;
 use weft_proto::pb::google::protobuf::BoolValue;
@@ -144,13 +145,11 @@ fn without_service(view: &View, taken: &mut BTreeSet<String>) -> Vec<route::Virt
 
 /// What happens to names that the mesh does not know.
 fn unknown(view: &View) -> route::VirtualHost {
-    use weft_model::OutboundPolicy;
-    let (name, action) = match view.outbound {
-        OutboundPolicy::AllowAny => (
-            "allow_any",
-            route::route::Action::Route(to_cluster(names::PASSTHROUGH)),
-        ),
-        OutboundPolicy::RegistryOnly => ("block_all", bad_gateway()),
+    let pass = |name: &str| ("allow_any", route::route::Action::Route(to_cluster(name)));
+    let (name, action) = match &view.unknown {
+        Unknown::Pass => pass(names::PASSTHROUGH),
+        Unknown::Through(to) => pass(&cluster(view, to, 0)),
+        Unknown::Refuse => ("block_all", bad_gateway()),
     };
     let route = route::Route {
         name: name.to_owned(),
