@@ -38,3 +38,44 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
         served(Gateway::crd(), &others),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    /// Every default in `schema` that the schema beside it refuses; the API server would refuse the
+    /// whole definition.
+    fn refused_defaults(schema: &Value, at: &str, found: &mut Vec<String>) {
+        let length = |key: &str| schema.get(key).and_then(Value::as_u64).unwrap_or_default();
+        match schema.get("default") {
+            Some(Value::Array(items)) if (items.len() as u64) < length("minItems") => {
+                found.push(at.to_owned());
+            }
+            Some(Value::String(text)) if (text.len() as u64) < length("minLength") => {
+                found.push(at.to_owned());
+            }
+            _ => {}
+        }
+        match schema {
+            Value::Object(fields) => {
+                for (key, value) in fields {
+                    refused_defaults(value, &format!("{at}.{key}"), found);
+                }
+            }
+            Value::Array(items) => items
+                .iter()
+                .for_each(|item| refused_defaults(item, at, found)),
+            _ => {}
+        }
+    }
+
+    #[test]
+    fn a_default_is_valid_by_its_own_schema() {
+        let mut found = Vec::new();
+        for crd in super::crds() {
+            let schema = serde_json::to_value(&crd).unwrap();
+            refused_defaults(&schema, &crd.spec.names.kind, &mut found);
+        }
+        assert_eq!(found, Vec::<String>::new());
+    }
+}

@@ -42,7 +42,7 @@ use std::collections::BTreeMap;
 #[serde(rename_all = "camelCase", default)]
 pub struct ServiceEntrySpec {
     /// Its names; `*.` stands for all names below.
-    #[schemars(length(min = 1, max = 256), inner(length(max = 253)))]
+    #[schemars(length(max = 256), inner(length(max = 253)))]
     #[schemars(extend("x-kubernetes-validations" = [{"rule": "self.all(host, host != '*')", "message": "a host may be a name or begin with `*.`, not be `*` alone"}]))]
     pub hosts: Vec<String>,
     /// Its addresses, or ranges of them; if there are none, a proxy may be given one by itself.
