@@ -299,4 +299,19 @@ impl Namespace {
     pub async fn apply(&self, yaml: &str) -> Result<()> {
         self.cluster.apply(&self.name, yaml).await
     }
+
+    /// A pod as it would be created in it; nothing is created.
+    ///
+    /// # Errors
+    /// The API server's words, if it would refuse the pod.
+    pub async fn try_pod(&self) -> Result<Pod> {
+        let api: Api<Pod> = Api::namespaced(self.cluster.client.clone(), &self.name);
+        let container = json!({"name": "app", "image": "localhost/weft-echo:dev"});
+        let pod = json!({"metadata": {"name": "dry"}, "spec": {"containers": [container]}});
+        let dry = PostParams {
+            dry_run: true,
+            ..PostParams::default()
+        };
+        Ok(api.create(&dry, &serde_json::from_value(pod)?).await?)
+    }
 }

@@ -65,13 +65,15 @@ async fn the_injectors_config_map_counts_for_the_next_pod(
 ) -> Result<()> {
     mesh.cluster.apply(ROOT, INJECTOR).await?;
     eventually(seconds(5), || async {
-        let pod = dry_run(namespace).await?;
+        let pod = namespace.try_pod().await?;
         has(&proxy(&pod)?, &["10m", "64Mi", "2", "1Gi"])?;
         has(&named(&pod, "weft-init")?, &["10m", "32Mi", "100m", "64Mi"])
     })
     .await
     .context("the ConfigMap counts within 5 s")?;
-    let image = proxy(&dry_run(namespace).await?)?.image.unwrap_or_default();
+    let image = proxy(&namespace.try_pod().await?)?
+        .image
+        .unwrap_or_default();
     ensure!(
         image.contains("weft-proxy"),
         "Istio's image must be replaced: {image}"
@@ -137,20 +139,6 @@ async fn served(client: &App, servers: &[&App]) -> Result<()> {
         );
     }
     Ok(())
-}
-
-/// A pod as it would be created.
-async fn dry_run(namespace: &Namespace) -> Result<Pod> {
-    let api: Api<Pod> = Api::namespaced(namespace.cluster.client.clone(), &namespace.name);
-    let pod = serde_json::from_value(json!({
-        "metadata": {"name": "dry"},
-        "spec": {"containers": [{"name": "app", "image": "localhost/weft-echo:dev"}]},
-    }))?;
-    let dry = kube::api::PostParams {
-        dry_run: true,
-        ..kube::api::PostParams::default()
-    };
-    Ok(api.create(&dry, &pod).await?)
 }
 
 fn proxy(pod: &Pod) -> Result<Container> {

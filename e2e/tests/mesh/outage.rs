@@ -65,6 +65,12 @@ async fn pods_of_a_long_outage_of_the_injector_start_and_are_replaced_after_it()
         Ok(())
     })
     .await?;
+    eventually(seconds(20), || async {
+        let admitted = namespace.try_pod().await;
+        ensure!(admitted.is_err(), "an injector still answers");
+        Ok(())
+    })
+    .await?;
     let began = Instant::now();
     let app = namespace.start_app("app", &AppSettings::default()).await?;
     let outcome = async {
