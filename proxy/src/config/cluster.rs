@@ -41,6 +41,8 @@ pub struct Cluster {
     pub keepalive: Option<(u32, u32, u32)>,
     /// The service behind it, for the labels of Istio's metrics.
     pub service: Option<ServiceLabels>,
+    /// Outside the mesh (Istio cluster metadata `istio.external`): nobody there is told who calls.
+    pub external: bool,
 }
 
 /// `destination_service*` labels. Source: Istio cluster metadata `istio.services[0]`.

@@ -87,6 +87,7 @@ pub(crate) fn cluster(name: &str) -> Cluster {
         bind_source: None,
         keepalive: None,
         service: None,
+        external: false,
     }
 }
 

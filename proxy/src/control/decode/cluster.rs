@@ -80,6 +80,7 @@ pub fn cluster(any: &Any) -> Outcome<ClusterPart> {
         bind_source: source(&from)?,
         keepalive: keepalive(&from),
         service: from.metadata.as_ref().and_then(service),
+        external: from.metadata.as_ref().is_some_and(external),
     };
     Ok(ClusterPart { cluster, eds })
 }
@@ -187,6 +188,13 @@ fn keepalive(from: &pb::Cluster) -> Option<(u32, u32, u32)> {
         number(keepalive.keepalive_interval.as_ref(), 75),
         number(keepalive.keepalive_probes.as_ref(), 9),
     ))
+}
+
+/// Istio's mark of what is outside the mesh.
+fn external(from: &core::Metadata) -> bool {
+    let istio = from.filter_metadata.get("istio");
+    let external = istio.and_then(|istio| istio.fields.get("external"));
+    external.is_some_and(|value| value.kind == Some(Kind::BoolValue(true)))
 }
 
 /// The first of Istio's `services`: host, name, namespace.

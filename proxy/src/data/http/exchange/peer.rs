@@ -23,7 +23,8 @@ pub(super) fn on_request(flight: &mut Flight<'_>) {
 /// Tells the callee who calls, if it is a service of the mesh's.
 pub(super) fn announce(flight: &mut Flight<'_>, cluster: &Cluster) {
     let outbound = flight.down.conn.direction() == Direction::Outbound;
-    if outbound && is_on(flight) && cluster.service.is_some() {
+    let inside = cluster.service.is_some() && !cluster.external;
+    if outbound && is_on(flight) && inside {
         add(flight.down, &mut flight.request.fields);
     }
 }

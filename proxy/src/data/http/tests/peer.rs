@@ -20,8 +20,18 @@ fn announced(name: &str) -> String {
     format!("x-envoy-peer-metadata-id: {id}\r\nx-envoy-peer-metadata: {metadata}\r\n")
 }
 
-/// What the server saw and what the client got, when both add `extra` headers.
+/// What the server saw, what the client got and what was counted, when both add headers.
 async fn exchanged(direction: Direction, client: &str, answer: &str) -> (String, String, String) {
+    exchanged_with(false, direction, client, answer).await
+}
+
+/// The same with a server that may be outside the mesh.
+async fn exchanged_with(
+    external: bool,
+    direction: Direction,
+    client: &str,
+    answer: &str,
+) -> (String, String, String) {
     let seen = Rc::new(RefCell::new(String::new()));
     let (saw, answer) = (Rc::clone(&seen), answer.to_owned());
     let (address, _server) = server(async move |mut socket| {
@@ -34,6 +44,7 @@ async fn exchanged(direction: Direction, client: &str, answer: &str) -> (String,
     .await;
     let mut setup = Setup::to(&[address]);
     setup.hcm.filters = vec![HttpFilter::PeerMetadata, HttpFilter::IstioStats];
+    setup.cluster.external = external;
     setup.cluster.service = Some(ServiceLabels {
         host: "h".into(),
         ..ServiceLabels::default()
@@ -91,5 +102,15 @@ fn a_caller_announces_itself_and_keeps_the_answer_from_its_application() {
         );
         assert!(!got.contains("peer-metadata"), "{got}");
         assert!(line.contains("destination_workload=\"reviews\""), "{line}");
+    });
+}
+
+#[test]
+fn nobody_outside_the_mesh_is_told_who_calls() {
+    run(async {
+        let forged = announced("forged");
+        let (seen, ..) = exchanged_with(true, Direction::Outbound, &forged, "").await;
+        assert!(seen.starts_with("GET / "), "{seen}");
+        assert!(!seen.contains("peer-metadata"), "{seen}");
     });
 }
