@@ -106,7 +106,7 @@ pub(super) fn warnings(object: &Arc<Config<ServiceEntrySpec>>, entry: &Entry) ->
     }
     let anywhere = entry.addresses.is_empty() && entry.ranges.is_empty();
     for (index, port) in entry.ports.iter().enumerate() {
-        let bytes = port.protocol.handling() == Handling::Tcp && !port.protocol.is_tls();
+        let bytes = port.protocol.handling() != Handling::Http && !port.protocol.is_tls();
         if anywhere && bytes {
             found.push(Problem {
                 reason: "TakesPort",
