@@ -5,7 +5,7 @@ use crate::build::endpoints::Sources;
 use crate::endpoint::{Endpoint, Health, Place, Tls};
 use crate::host::Host;
 use crate::objects::kubernetes::{ServicePort, TargetPort};
-use crate::objects::{Config, Key, Pod, Service};
+use crate::objects::{Config, Key, Pod, Service, in_namespace};
 use crate::problem::{Problem, Severity};
 use crate::service::Resolution;
 use crate::workload::{Locality, Workload};
@@ -65,10 +65,9 @@ fn selected(
     labels: &BTreeMap<String, String>,
 ) -> Vec<Endpoint> {
     let namespace = &entry.key.namespace;
-    let workloads = sources.objects.workload_entries.values();
+    let workloads = in_namespace(&sources.objects.workload_entries, namespace);
     let workloads = workloads.filter(|object| {
-        object.meta.key.namespace == *namespace
-            && selects(labels, &with_meta(object))
+        selects(labels, &with_meta(object))
             && check::workload("spec", &object.spec, entry.resolution).is_ok()
     });
     let workloads = workloads.map(|object| {
@@ -78,9 +77,9 @@ fn selected(
         };
         of_workload(sources, (&object.meta.key, &spec), port, entry.external)
     });
-    let pods = sources.objects.pods.values().filter(|pod| {
+    let pods = in_namespace(&sources.objects.pods, namespace).filter(|pod| {
         let serves = !pod.finished && !pod.unready && !pod.ips.is_empty();
-        pod.key.namespace == *namespace && serves && selects(labels, &pod.labels)
+        serves && selects(labels, &pod.labels)
     });
     let pods = pods.map(|pod| of_pod(sources, pod, port.target, entry.external));
     workloads.chain(pods).collect()
@@ -92,10 +91,9 @@ pub(super) fn names_without_dns(sources: &Sources, entry: &Entry) -> Vec<Problem
     else {
         return Vec::new();
     };
-    let objects = sources.objects.workload_entries.values();
+    let objects = in_namespace(&sources.objects.workload_entries, &entry.key.namespace);
     let unusable = objects.filter(|object| {
-        object.meta.key.namespace == entry.key.namespace
-            && selects(labels, &with_meta(object))
+        selects(labels, &with_meta(object))
             && check::workload("spec", &object.spec, Resolution::Dns).is_ok()
             && check::workload("spec", &object.spec, Resolution::Known).is_err()
     });
@@ -207,10 +205,10 @@ pub(crate) fn of_service(
     if service.selector.is_empty() {
         return Vec::new();
     }
-    let objects = sources.objects.workload_entries.values();
+    let namespace = &service.meta.key.namespace;
+    let objects = in_namespace(&sources.objects.workload_entries, namespace);
     let selected = objects.filter(|object| {
-        object.meta.key.namespace == service.meta.key.namespace
-            && selects(&service.selector, &with_meta(object))
+        selects(&service.selector, &with_meta(object))
             && check::workload("spec", &object.spec, Resolution::Known).is_ok()
     });
     let endpoint = |object: &Arc<Config<WorkloadEntrySpec>>| {

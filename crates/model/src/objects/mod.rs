@@ -43,6 +43,16 @@ impl Key {
 /// Objects of one kind. Cloning shares them.
 pub type Store<T> = BTreeMap<Key, Arc<T>>;
 
+/// The objects of one namespace.
+pub(crate) fn in_namespace<'a, T>(
+    store: &'a Store<T>,
+    namespace: &'a str,
+) -> impl Iterator<Item = &'a Arc<T>> {
+    let from = store.range(Key::new(namespace, "")..);
+    from.take_while(move |(key, _)| key.namespace == namespace)
+        .map(|(_, object)| object)
+}
+
 /// Everything that a snapshot is built from. Cloning is cheap enough for every rebuild.
 #[derive(Clone, Debug, Default)]
 pub struct Objects {
