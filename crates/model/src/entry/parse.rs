@@ -69,7 +69,7 @@ fn hosts(spec: &ServiceEntrySpec, resolution: Resolution) -> Result<Vec<Host>, F
                 "write a DNS name, or `*.` and a name for all names below it",
             );
         }
-        let host = Host::new(text);
+        let host = Host::new(text.trim_end_matches('.'));
         let resolves = matches!(resolution, Resolution::Dns | Resolution::DnsFirst);
         if host.is_wildcard() && resolves && spec.endpoints.is_empty() {
             return fault(

@@ -52,6 +52,15 @@ pub(crate) fn outbound(view: &View) -> BTreeMap<String, Listener> {
         };
         add(shared.listener(view, &spot));
     }
+    for ((ips, port), shared) in shared::by_address(view) {
+        let spot = Spot {
+            ips: &ips,
+            port,
+            routes: String::new(),
+            listens: false,
+        };
+        add(shared.listener(view, &spot));
+    }
     for bound in view.bound.iter() {
         add(at_place(view, bound));
     }

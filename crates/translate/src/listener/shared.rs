@@ -147,3 +147,18 @@ pub(super) fn by_number(view: &View) -> BTreeMap<u16, Shared<'_>> {
     all.retain(|_, shared| !shared.is_empty());
     all
 }
+
+/// The TLS ports at addresses that several services have: the server name tells them apart.
+pub(super) fn by_address(view: &View) -> BTreeMap<(Vec<IpAddr>, u16), Shared<'_>> {
+    let mut all: BTreeMap<(Vec<IpAddr>, u16), Shared<'_>> = BTreeMap::new();
+    for service in view.services.iter() {
+        let ips: Vec<IpAddr> = view.addresses(service).into_iter().copied().collect();
+        let tls = service.ports.iter().filter(|port| port.protocol.is_tls());
+        for port in tls.filter(|_| !ips.is_empty()) {
+            let shared = all.entry((ips.clone(), port.number)).or_default();
+            shared.add_anywhere(service, port);
+        }
+    }
+    all.retain(|_, shared| shared.others.len() > 1);
+    all
+}
