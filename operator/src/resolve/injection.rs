@@ -163,6 +163,7 @@ fn interception(wanted: Interception) -> InterceptionSettings {
         exclude_outbound_ip_ranges: wanted.exclude_outbound_ip_ranges.unwrap_or_default(),
         exclude_inbound_ports: wanted.exclude_inbound_ports.unwrap_or_default(),
         exclude_outbound_ports: wanted.exclude_outbound_ports.unwrap_or_default(),
+        dns_capture: wanted.dns_capture.unwrap_or(defaults.dns_capture),
         ..InterceptionSettings::default()
     }
 }

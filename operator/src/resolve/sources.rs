@@ -76,6 +76,10 @@ const MESH_CONFIG: &[(&str, &str)] = &[
         "proxy.lifecycle.holdApplicationUntilProxyStarts",
     ),
     (
+        "defaultConfig.proxyMetadata.ISTIO_META_DNS_CAPTURE",
+        "injection.interception.dnsCapture",
+    ),
+    (
         "defaultConfig.terminationDrainDuration",
         "proxy.lifecycle.terminationDrainDuration",
     ),
@@ -119,6 +123,10 @@ fn fill_from(spec: &mut Value, source: &Value, table: &[(&str, &str)]) {
         match read(source, key) {
             // Helm's values often carry empty texts that mean "not set".
             Some(Value::String(text)) if text.is_empty() => {}
+            // Istio's proxyMetadata is all texts.
+            Some(Value::String(text)) if text == "true" || text == "false" => {
+                fill(spec, field, &json!(text == "true"));
+            }
             Some(value) => fill(spec, field, value),
             None => {}
         }

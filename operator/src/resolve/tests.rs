@@ -164,3 +164,18 @@ fn settings_of_a_component_that_do_nothing_are_named_with_their_component() {
     ];
     assert_eq!(found.unsupported, named);
 }
+
+#[test]
+fn dns_is_captured_where_the_mesh_or_istios_proxy_metadata_says_so() {
+    let captures = |spec: &str| {
+        let found = resolved(spec);
+        assert_eq!(found.unknown_keys, Vec::<String>::new(), "{spec}");
+        found.mesh.injection.interception.dns_capture
+    };
+    assert!(!captures("{}"));
+    assert!(captures("{injection: {interception: {dnsCapture: true}}}"));
+    let istio = "meshConfig: {defaultConfig: {proxyMetadata: {ISTIO_META_DNS_CAPTURE: \"true\"}}}";
+    assert!(captures(&format!("{{{istio}}}")));
+    let both = format!("{{injection: {{interception: {{dnsCapture: false}}}}, {istio}}}");
+    assert!(!captures(&both), "a typed field wins");
+}

@@ -223,6 +223,9 @@ pub struct Interception {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 1024))]
     pub exclude_outbound_ports: Option<String>,
+    /// Whether the sidecar answers DNS queries for names of the mesh; `false` if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dns_capture: Option<bool>,
 }
 
 /// Who writes the rules of capture.

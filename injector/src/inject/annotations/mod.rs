@@ -48,6 +48,7 @@ const ROWS: &[Row] = &[
     Row { ours: "weft.mesh/exclude-outbound-ports", istio: "traffic.sidecar.istio.io/excludeOutboundPorts", expected: NUMBERS, set: |s, v| text(&mut s.settings.interception.exclude_outbound_ports, v, capture::is_port_numbers) },
     Row { ours: "weft.mesh/include-outbound-ranges", istio: "traffic.sidecar.istio.io/includeOutboundIPRanges", expected: RANGES, set: |s, v| text(&mut s.settings.interception.include_outbound_ip_ranges, v, capture::is_ranges) },
     Row { ours: "weft.mesh/exclude-outbound-ranges", istio: "traffic.sidecar.istio.io/excludeOutboundIPRanges", expected: CIDRS, set: |s, v| text(&mut s.settings.interception.exclude_outbound_ip_ranges, v, capture::is_cidrs) },
+    Row { ours: "weft.mesh/dns-capture", istio: "", expected: SWITCH, set: |s, v| switch(&mut s.settings.interception.dns_capture, v) },
     Row { ours: "weft.mesh/native-sidecar", istio: "sidecar.istio.io/nativeSidecar", expected: SWITCH, set: native },
     Row { ours: "weft.mesh/rewrite-probes", istio: "sidecar.istio.io/rewriteAppHTTPProbers", expected: SWITCH, set: |s, v| switch(&mut s.settings.rewrite_probes, v) },
     Row { ours: "weft.mesh/merge-metrics", istio: "prometheus.istio.io/merge-metrics", expected: SWITCH, set: |s, v| switch(&mut s.settings.prometheus_merge, v) },

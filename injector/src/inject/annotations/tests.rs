@@ -83,3 +83,14 @@ fn a_mesh_that_insists_on_native_sidecars_stays_native() {
     assert!(sidecar.native);
     assert_eq!(sidecar.warnings.len(), 1);
 }
+
+#[test]
+fn a_pod_chooses_whether_its_dns_queries_are_answered_by_its_sidecar() {
+    let captures = |value| {
+        read_one("weft.mesh/dns-capture", value)
+            .map(|sidecar| sidecar.settings.interception.dns_capture)
+    };
+    assert!(captures("true").unwrap());
+    assert!(!captures("false").unwrap());
+    assert!(captures("yes").is_err());
+}
