@@ -134,6 +134,16 @@ fn owner(proxy: Match, other: Match) -> Vec<Rule> {
     rules
 }
 
+/// 240.240.0.0/16 and 2001:2::/48, from which services without addresses get theirs.
+fn automatic_addresses() -> [IpNet; 2] {
+    let v4 = Ipv4Addr::new(240, 240, 0, 0);
+    let v6 = Ipv6Addr::new(0x2001, 2, 0, 0, 0, 0, 0, 0);
+    [
+        IpNet::new_assert(v4.into(), 16),
+        IpNet::new_assert(v6.into(), 48),
+    ]
+}
+
 fn outbound(settings: &Settings) -> Vec<Rule> {
     let included = &settings.outbound_ports;
     let by_port = included
@@ -143,10 +153,16 @@ fn outbound(settings: &Settings) -> Vec<Rule> {
         .outbound_ranges_exclude
         .iter()
         .map(|range| returned(vec![Match::Destination(*range)]));
+    // They lead nowhere but through the proxy, which gave them out.
+    let automatic = match settings.dns_capture {
+        true => automatic_addresses().to_vec(),
+        false => Vec::new(),
+    };
     let by_range: Vec<_> = match &settings.outbound_ranges {
         Ranges::All => vec![redirect(vec![Match::Tcp], OUTBOUND)],
         Ranges::Only(ranges) => ranges
             .iter()
+            .chain(&automatic)
             .map(|range| redirect(vec![Match::Tcp, Match::Destination(*range)], OUTBOUND))
             .collect(),
     };

@@ -204,6 +204,20 @@ fn running_again_replaces_the_earlier_rules() {
 }
 
 #[test]
+fn automatic_addresses_are_captured_whatever_ranges_are() {
+    in_namespace(|| {
+        let captured = [
+            ("WEFT_OUTBOUND_RANGES_INCLUDE", "10.9.9.0/24"),
+            ("WEFT_DNS_CAPTURE", "true"),
+        ];
+        capture(&settings(&captured).unwrap()).unwrap();
+        greeter(15001, "outbound");
+        assert_eq!(heard_by(1000, "240.240.82.244", 5432), "outbound");
+        assert_eq!(heard_by(1000, "2001:2::f0f0:52f4", 5432), "outbound");
+    });
+}
+
+#[test]
 fn without_the_capability_the_error_says_what_to_grant() {
     in_namespace(|| {
         let none = rustix::thread::CapabilitySets {
