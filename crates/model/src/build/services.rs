@@ -49,6 +49,11 @@ pub(crate) fn all(mesh: &Mesh, sources: &Sources) -> (Vec<Arc<Service>>, Vec<Pro
         }));
     }
     problems.extend(entry::add(sources, &mut services));
+    for service in &mut services {
+        if let Some(outside) = aliases.remove(&service.host) {
+            Arc::make_mut(service).aliases = outside;
+        }
+    }
     services.sort_by(|a, b| a.key.cmp(&b.key));
     (services, problems)
 }
@@ -128,7 +133,7 @@ fn slices(objects: &Objects) -> BTreeMap<Key, Vec<&EndpointSlice>> {
     by_service
 }
 
-/// `ExternalName` Services that stand for another Service of the cluster, by its name.
+/// `ExternalName` Services, by the name that they stand for.
 fn aliases(mesh: &Mesh, objects: &Objects) -> BTreeMap<Host, Vec<(Key, Host)>> {
     let mut by_target: BTreeMap<Host, Vec<(Key, Host)>> = BTreeMap::new();
     for service in objects.services.values() {
