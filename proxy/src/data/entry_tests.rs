@@ -1,8 +1,13 @@
 //! ServiceEntries and REGISTRY_ONLY from the user's objects to what clients get, on real sockets.
 
+use super::choose::state::Registry;
+use super::report::{Metrics, Workload};
+use super::run::Workers;
 use super::test_mesh::{Proxy, application};
 use crate::config::Config;
 use crate::control::decode;
+use crate::init;
+use crate::init::tests::{answer_to, greeter, in_namespace, settings};
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, RootCertStore};
 use std::io;
@@ -11,19 +16,31 @@ use std::sync::Arc;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::LocalSet;
-use weft_model::{Node, Snapshot};
-use weft_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, ROUTE};
+use weft_model::{Node, Severity, Snapshot};
+use weft_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, NAMES, ROUTE};
 
 /// What a proxy in namespace `shop` makes of `yaml`, at the listener of this port.
 fn proxy(yaml: &str, port: u16) -> Proxy {
+    Proxy::obeying(None, config(yaml, false), &format!("0.0.0.0_{port}"))
+}
+
+/// What a proxy in namespace `shop`, which may capture DNS, is told of `yaml`.
+fn config(yaml: &str, captures_dns: bool) -> Config {
     let node = Node {
         namespace: "shop".into(),
         pod: "client-1".into(),
-        metadata: [("WEFT_VERSION".into(), "0.1.0".into())].into(),
+        metadata: [
+            ("WEFT_VERSION".into(), "0.1.0".into()),
+            ("DNS_CAPTURE".into(), captures_dns.to_string()),
+        ]
+        .into(),
         ..Node::default()
     };
     let (snapshot, problems) = Snapshot::build(&weft_testkit::objects(yaml));
-    assert_eq!(problems, []);
+    let wrong = problems
+        .iter()
+        .find(|each| each.severity == Severity::Error);
+    assert_eq!(wrong, None);
     let (resources, _) = weft_translate::resources(&snapshot.view(&node));
     let mut config = Config::default();
     for (name, any) in resources.of(LISTENER) {
@@ -42,7 +59,10 @@ fn proxy(yaml: &str, port: u16) -> Proxy {
         }
         config.clusters.insert(name.clone(), Arc::new(cluster));
     }
-    Proxy::obeying(None, config, &format!("0.0.0.0_{port}"))
+    for (_, any) in resources.of(NAMES) {
+        config.names = Arc::new(decode::names(any).unwrap());
+    }
+    config
 }
 
 /// The first bytes of a TLS client that asks for `name`.
@@ -167,4 +187,58 @@ spec:
         }
     };
     LocalSet::new().run_until(test).await;
+}
+
+#[test]
+fn a_captured_connection_to_an_automatic_address_reaches_its_service_and_others_nobody() {
+    const YAML: &str = "
+kind: MeshSettings
+outbound: REGISTRY_ONLY
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: database, namespace: shop}
+spec:
+  hosts: [db.example.com]
+  ports: [{number: 5432, name: db, protocol: TCP}]
+  resolution: STATIC
+  endpoints: [{address: 127.0.0.1, ports: {db: 7777}}]
+---
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: {name: api, namespace: shop}
+spec:
+  hosts: [api.example.com]
+  ports: [{number: 80, name: http, protocol: HTTP}]
+  resolution: NONE
+";
+    in_namespace(|| {
+        let ourselves = [("WEFT_PROXY_UID", "0"), ("WEFT_PROXY_GID", "0")];
+        init::capture(&settings(&ourselves).unwrap()).unwrap();
+        greeter(7777, "database");
+        let config = config(YAML, true);
+        let address = config.names.find("db.example.com").unwrap()[0].to_string();
+        let registry = Registry::new(Metrics::new(Workload::default()));
+        let workers = Workers::start(1, Arc::new(config), &Arc::default(), &registry).unwrap();
+        while !workers.bound() {
+            std::thread::yield_now();
+        }
+        const APPLICATION: u32 = 1000;
+        let heard = |address: &str, port| answer_to(APPLICATION, (address, port), "");
+        assert_eq!(heard(&address, 5432), "database");
+        assert_eq!(heard("198.51.100.7", 5432), "");
+        assert_eq!(heard(&address, 5433), "");
+        let request =
+            "GET / HTTP/1.1\\r\\nhost: www.example.com\\r\\nconnection: close\\r\\n\\r\\n";
+        let refused = answer_to(APPLICATION, ("198.51.100.7", 80), request);
+        assert!(refused.starts_with("HTTP/1.1 502"), "{refused}");
+
+        let metrics = registry.metrics.prometheus();
+        for label in [
+            "destination_service=\"db.example.com\"",
+            "destination_service_name=\"BlackHoleCluster\"",
+        ] {
+            assert!(metrics.contains(label), "{label} in {metrics}");
+        }
+    });
 }

@@ -12,7 +12,7 @@ mod rules;
 mod settings;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 pub use netlink::Error;
 pub use rules::{Match, Rule, Rules, Verdict};

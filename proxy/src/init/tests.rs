@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 
-fn settings(variables: &[(&str, &str)]) -> Result<Settings, Invalid> {
+pub(crate) fn settings(variables: &[(&str, &str)]) -> Result<Settings, Invalid> {
     Settings::read(&|name| {
         let found = variables.iter().find(|(key, _)| *key == name);
         found.map(|(_, value)| (*value).to_owned())
@@ -66,7 +66,7 @@ fn a_setting_that_cannot_be_read_is_named() {
 }
 
 /// Runs `story` in a network namespace of its own that has `10.9.9.9` and `fd09::9` and sends everything there.
-fn in_namespace(story: impl FnOnce() + Send + 'static) {
+pub(crate) fn in_namespace(story: impl FnOnce() + Send + 'static) {
     static COUNT: AtomicU32 = AtomicU32::new(0);
     let count = COUNT.fetch_add(1, Ordering::Relaxed);
     let name = format!("weft-init-{}-{count}", std::process::id());
@@ -102,7 +102,7 @@ fn in_namespace(story: impl FnOnce() + Send + 'static) {
 }
 
 /// A listener that greets each connection by `greeting`, on IPv4 and IPv6.
-fn greeter(port: u16, greeting: &'static str) {
+pub(crate) fn greeter(port: u16, greeting: &'static str) {
     let listener = TcpListener::bind((Ipv6Addr::UNSPECIFIED, port)).unwrap();
     thread::spawn(move || {
         for socket in listener.incoming() {
@@ -114,7 +114,13 @@ fn greeter(port: u16, greeting: &'static str) {
 
 /// What a process of user and group `id` hears at `address`.
 fn heard_by(id: u32, address: &str, port: u16) -> String {
-    let script = format!("exec 3<>/dev/tcp/{address}/{port} && cat <&3");
+    answer_to(id, (address, port), "")
+}
+
+/// What a process of user and group `id` hears at an address after it has said `text`, which is in
+/// the form of `printf`.
+pub(crate) fn answer_to(id: u32, (address, port): (&str, u16), text: &str) -> String {
+    let script = format!("exec 3<>/dev/tcp/{address}/{port} && printf '{text}' >&3 && cat <&3");
     let output = Command::new("bash")
         .args(["-c", &script])
         .uid(id)
