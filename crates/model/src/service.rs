@@ -92,12 +92,6 @@ impl Service {
     pub fn is_headless(&self) -> bool {
         self.registry == Registry::Kubernetes && self.addresses.is_empty()
     }
-
-    /// Whether a port has no address that would tell it from others of its number: then the host
-    /// of a request, the server name of a TLS connection, or nothing does.
-    pub fn shares(&self, addresses: &[IpAddr]) -> bool {
-        !self.is_headless() && addresses.is_empty()
-    }
 }
 
 impl Port {

@@ -147,14 +147,23 @@ pub struct View {
 }
 
 impl View {
-    /// The addresses of `service` that clients with this view connect to; none if only its name,
-    /// or nothing, tells it from others.
+    /// The addresses of `service` that clients with this view can connect to.
     pub fn addresses<'a>(&self, service: &'a Service) -> Vec<&'a IpAddr> {
-        let all = match service.addresses.is_empty() && self.captures_dns {
+        let all = self.all_addresses(service).iter();
+        all.filter(|ip| self.families.reach(**ip)).collect()
+    }
+
+    /// Whether no address tells `service` from others of its ports: then the host of a request, the
+    /// server name of a TLS connection, a range, or nothing does.
+    pub fn is_without_address(&self, service: &Service) -> bool {
+        !service.is_headless() && self.all_addresses(service).is_empty()
+    }
+
+    fn all_addresses<'a>(&self, service: &'a Service) -> &'a [IpAddr] {
+        match service.addresses.is_empty() && self.captures_dns {
             true => &service.automatic,
             false => &service.addresses,
-        };
-        all.iter().filter(|ip| self.families.reach(**ip)).collect()
+        }
     }
 }
 

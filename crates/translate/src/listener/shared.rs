@@ -39,9 +39,8 @@ impl<'a> Shared<'a> {
     /// Adds `port` of `service` as far as its addresses do not tell it from others.
     pub(super) fn add(&mut self, view: &View, service: &'a Service, port: &'a Port) {
         self.http |= is_http(view, service, port);
-        let by_address = !view.addresses(service).is_empty() || service.is_headless();
-        let elsewhere = by_address && service.ranges.is_empty();
-        if port.protocol.handling() != Handling::Http && !elsewhere {
+        let here = !service.ranges.is_empty() || view.is_without_address(service);
+        if port.protocol.handling() != Handling::Http && here {
             self.others.push((service, port));
         }
     }

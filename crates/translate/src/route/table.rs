@@ -23,7 +23,7 @@ const LONGEST_DIRECT_RESPONSE: u32 = 1 << 20;
 pub(crate) fn is_http(view: &View, service: &Service, port: &Port) -> bool {
     match port.protocol.handling() {
         Handling::Http => true,
-        Handling::Sniff => !service.is_headless() && view.addresses(service).is_empty(),
+        Handling::Sniff => view.is_without_address(service),
         Handling::Tcp => false,
     }
 }
