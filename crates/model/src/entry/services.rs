@@ -1,7 +1,7 @@
 //! The services that ServiceEntries describe.
 
 use super::parse::parse;
-use super::{Entry, automatic, check, endpoints, reference};
+use super::{Backends, Entry, automatic, check, endpoints, reference};
 use crate::build::endpoints::Sources;
 use crate::host::Host;
 use crate::objects::{Config, Key};
@@ -89,6 +89,10 @@ fn decorate(object: &Object, entry: &Entry, known: &mut Arc<Service>) -> Option<
         Arc::make_mut(known)
             .identities
             .extend(entry.identities.clone());
+    }
+    let meant = !entry.identities.is_empty() && matches!(entry.backends, Backends::Hosts);
+    if meant {
+        return None;
     }
     let Key { namespace, name } = &known.key;
     Some(Problem {
