@@ -49,6 +49,34 @@ pub struct Pod {
     pub labels: BTreeMap<String, String>,
 }
 
+/// What the proxy does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Role {
+    /// It stands beside one workload, whose traffic it captures.
+    #[default]
+    Sidecar,
+    /// It stands at the edge.
+    Router,
+}
+
+impl Role {
+    /// As Istio's node ids begin.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sidecar => "sidecar",
+            Self::Router => "router",
+        }
+    }
+
+    fn read(lookup: Lookup<'_>) -> Result<Self> {
+        match or(lookup, "WEFT_ROLE", "sidecar").as_str() {
+            "sidecar" => Ok(Self::Sidecar),
+            "router" => Ok(Self::Router),
+            other => Err(anyhow!("WEFT_ROLE has `{other}`; use sidecar or router")),
+        }
+    }
+}
+
 /// Where things are on disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paths {
@@ -73,6 +101,8 @@ impl Default for Paths {
 /// Everything that a sidecar is told at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bootstrap {
+    /// `WEFT_ROLE`: `sidecar`, the default, or `router`.
+    pub role: Role,
     /// The pod.
     pub pod: Pod,
     /// `WEFT_CONTROL`: host and port of the control plane.
@@ -123,6 +153,7 @@ impl Bootstrap {
         let control = or(lookup, "WEFT_CONTROL", "weft-control.weft-system.svc:15012");
         let lifetime = lookup("WEFT_CERT_TTL").filter(|text| !text.is_empty());
         Ok(Self {
+            role: Role::read(lookup)?,
             pod,
             control: host_port(&control).context("WEFT_CONTROL")?,
             identity,
@@ -317,6 +348,14 @@ mod tests {
             let workers = bootstrap(&variables).unwrap().workers;
             assert_eq!(workers, expected, "{variables:?}");
         }
+    }
+
+    #[test]
+    fn a_role_is_one_that_there_is() {
+        assert_eq!(bootstrap(&[]).unwrap().role, Role::Sidecar);
+        let router = bootstrap(&[("WEFT_ROLE", "router")]).unwrap();
+        assert_eq!(router.role, Role::Router);
+        assert!(bootstrap(&[("WEFT_ROLE", "waypoint")]).is_err());
     }
 
     #[test]

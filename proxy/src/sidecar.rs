@@ -1,7 +1,7 @@
-//! `weft-proxy run`: every task of the sidecar, from its start to its end.
+//! `weft-proxy run`: every task of the sidecar, or of a proxy at the edge, from its start to its end.
 
 use crate::admin::Admin;
-use crate::bootstrap::{Bootstrap, Pod};
+use crate::bootstrap::{Bootstrap, Pod, Role};
 use crate::config::Config;
 use crate::control::ca::Wish;
 use crate::control::certs::Certificates;
@@ -126,7 +126,10 @@ async fn servers(bootstrap: &Bootstrap, state: &Arc<State>) -> Result<JoinSet<()
     let listener = serve::bind((Ipv4Addr::LOCALHOST, ADMIN_PORT).into()).await?;
     let admin = Admin::new(Arc::clone(state), node::node(bootstrap));
     tasks.spawn(serve::run(listener, Arc::new(admin)));
-    forward_dns(&mut tasks, state.config.clone()).await?;
+    // At the edge nothing is captured.
+    if bootstrap.role == Role::Sidecar {
+        forward_dns(&mut tasks, state.config.clone()).await?;
+    }
     Ok(tasks)
 }
 

@@ -203,6 +203,8 @@ pub struct TlsClient {
 pub enum TlsRoots {
     /// The mesh's roots (SDS `ROOTCA`).
     Mesh,
+    /// The roots of this name (SDS); none is left in a configuration that is in force.
+    Secret(Arc<str>),
     /// PEM text.
     Pem(Arc<str>),
 }

@@ -1,6 +1,6 @@
 //! Listeners and their filter chains. Source: Envoy `config.listener.v3`.
 
-use super::{AccessLog, HttpFilter, Rbac, RouteTable, TlsServer};
+use super::{AccessLog, HttpFilter, Rbac, RouteTable, TlsIdentity, TlsServer};
 use ipnet::IpNet;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -65,6 +65,22 @@ pub struct FilterChain {
     pub filters: Vec<NetworkFilter>,
     /// The terminal filter.
     pub terminal: Terminal,
+}
+
+impl FilterChain {
+    /// Whether connections of this chain may go on under `next`: it is the same, but for another
+    /// certificate that new clients are shown.
+    pub fn serves_as(&self, next: &Self) -> bool {
+        let renewed = |tls: &TlsServer| TlsServer {
+            identity: TlsIdentity::Workload,
+            ..tls.clone()
+        };
+        self.matches == next.matches
+            && self.terminal == next.terminal
+            && self.filters == next.filters
+            && self.name == next.name
+            && self.tls.as_ref().map(renewed) == next.tls.as_ref().map(renewed)
+    }
 }
 
 /// Envoy `FilterChainMatch`; empty lists and `None` match everything.

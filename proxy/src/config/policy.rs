@@ -90,6 +90,8 @@ pub struct TlsServer {
 pub enum TlsIdentity {
     /// This workload's own, rotating (SDS `default`).
     Workload,
+    /// The certificate of this name (SDS); none is left in a configuration that is in force.
+    Secret(Arc<str>),
     /// PEM chain and key from configuration or SDS.
     Pem {
         /// Certificate chain, leaf first.
@@ -99,10 +101,20 @@ pub enum TlsIdentity {
     },
 }
 
+/// What SDS tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Secret {
+    /// A certificate with its key: always [`TlsIdentity::Pem`].
+    Certificate(TlsIdentity),
+    /// Whom clients must be signed by, PEM.
+    Roots(Arc<str>),
+}
+
 impl fmt::Debug for TlsIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Workload => f.write_str("Workload"),
+            Self::Secret(name) => f.debug_tuple("Secret").field(name).finish(),
             Self::Pem { chain, key: _ } => {
                 let mut pem = f.debug_struct("Pem");
                 pem.field("chain", chain).finish_non_exhaustive()

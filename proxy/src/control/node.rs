@@ -29,7 +29,8 @@ pub fn node(from: &Bootstrap) -> Node {
     let first = addresses.first().map_or("", String::as_str);
     Node {
         id: format!(
-            "sidecar~{first}~{}.{namespace}~{namespace}.svc.cluster.local",
+            "{}~{first}~{}.{namespace}~{namespace}.svc.cluster.local",
+            from.role.name(),
             pod.name
         ),
         cluster: format!("{}.{namespace}", pod.workload),

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use weft_identity::Identity;
 use weft_proto::pb::envoy::config::core::v3::Node;
-use weft_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, NAMES, ROUTE};
+use weft_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, NAMES, ROUTE, SECRET};
 use weft_xds::Client;
 use weft_xds::client::retry_after;
 use weft_xds::delta::Update;
@@ -25,6 +25,7 @@ pub struct Stream {
     store: Store,
     endpoints: BTreeSet<String>,
     routes: BTreeSet<String>,
+    secrets: BTreeSet<String>,
     publish: watch::Sender<Option<Arc<Config>>>,
 }
 
@@ -47,6 +48,7 @@ impl Stream {
             store: Store::default(),
             endpoints: BTreeSet::new(),
             routes: BTreeSet::new(),
+            secrets: BTreeSet::new(),
             publish,
         };
         stream.restore();
@@ -131,6 +133,9 @@ impl Stream {
         let wanted = self.store.wanted_routes();
         self.ask(ROUTE, &self.routes.clone(), &wanted);
         self.routes = wanted;
+        let wanted = self.store.wanted_secrets();
+        self.ask(SECRET, &self.secrets.clone(), &wanted);
+        self.secrets = wanted;
     }
 
     fn ask(&mut self, type_url: &str, before: &BTreeSet<String>, wanted: &BTreeSet<String>) {

@@ -58,6 +58,25 @@ impl Root {
     }
 }
 
+impl Root {
+    /// A certificate for the DNS name `name`.
+    pub(crate) fn server(&self, name: &str) -> TlsIdentity {
+        let key = KeyPair::generate().unwrap();
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
+        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
+        let cert = params.signed_by(&key, &self.issuer).unwrap();
+        TlsIdentity::Pem {
+            chain: cert.pem().into(),
+            key: key.serialize_pem().into(),
+        }
+    }
+
+    /// Itself, PEM.
+    pub(crate) fn pem(&self) -> &str {
+        &self.pem
+    }
+}
+
 /// The name of `account`.
 pub(crate) fn uri(account: &str) -> String {
     format!("spiffe://td/ns/shop/sa/{account}")

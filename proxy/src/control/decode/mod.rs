@@ -37,6 +37,7 @@ pub use fault::Fault;
 pub use listener::listener;
 pub use names::names;
 pub use route::table;
+pub use tls::secret;
 pub use value::address;
 
 use fault::{At, Outcome};

@@ -3,7 +3,7 @@
 use super::fault::each;
 use super::value::{flag, inline, string_match, text, texts, type_name, unpack};
 use super::{At, Fault, Outcome};
-use crate::config::{StringMatch, TlsClient, TlsIdentity, TlsRoots, TlsServer};
+use crate::config::{Secret, StringMatch, TlsClient, TlsIdentity, TlsRoots, TlsServer};
 use std::sync::Arc;
 use weft_proto::pb::envoy::config::core::v3::{
     DataSource, TransportSocket, transport_socket::ConfigType,
@@ -50,8 +50,10 @@ pub(super) fn upstream(
     let from: pb::UpstreamTlsContext = unpack(any)?;
     let common = from.common_tls_context.clone().unwrap_or_default();
     let trust = trust(&common)?;
+    let identity = identity(&common)?;
+    held(identity.as_ref(), trust.roots.as_ref())?;
     Ok(Some(Arc::new(TlsClient {
-        identity: identity(&common)?,
+        identity,
         roots: trust.roots,
         sans: trust.sans,
         sni: text(&from.sni),
@@ -60,6 +62,16 @@ pub(super) fn upstream(
         tls12: older(&common)?,
         alpn: texts(&common.alpn_protocols),
     })))
+}
+
+/// Refuses secrets that would have to be fetched: clusters do not wait for them.
+fn held(identity: Option<&TlsIdentity>, roots: Option<&TlsRoots>) -> Outcome<()> {
+    match (identity, roots) {
+        (Some(TlsIdentity::Secret(name)), _) | (_, Some(TlsRoots::Secret(name))) => Err(
+            Fault::new(format!("the secret `{name}` cannot be fetched here")),
+        ),
+        (None | Some(TlsIdentity::Workload | TlsIdentity::Pem { .. }), _) => Ok(()),
+    }
 }
 
 fn configuration<'a>(
@@ -111,9 +123,7 @@ fn identity(common: &pb::CommonTlsContext) -> Outcome<Option<TlsIdentity>> {
     if let Some(secret) = common.tls_certificate_sds_secret_configs.first() {
         return match secret.name.as_str() {
             WORKLOAD => Ok(Some(TlsIdentity::Workload)),
-            other => Err(Fault::new(format!(
-                "the secret `{other}` cannot be fetched here"
-            ))),
+            other => Ok(Some(TlsIdentity::Secret(other.into()))),
         };
     }
     let certificate = match common.tls_certificates.as_slice() {
@@ -126,10 +136,47 @@ fn identity(common: &pb::CommonTlsContext) -> Outcome<Option<TlsIdentity>> {
             .at("tls_certificates");
         }
     };
-    Ok(Some(TlsIdentity::Pem {
+    own(certificate).map(Some)
+}
+
+fn own(certificate: &pb::TlsCertificate) -> Outcome<TlsIdentity> {
+    Ok(TlsIdentity::Pem {
         chain: pem("certificate_chain", certificate.certificate_chain.as_ref())?,
         key: pem("private_key", certificate.private_key.as_ref())?,
-    }))
+    })
+}
+
+/// A secret (SDS): a certificate, or roots.
+///
+/// # Errors
+/// What of it cannot be used.
+pub fn secret(any: &Any) -> Outcome<Secret> {
+    use pb::secret::Type;
+    let from: pb::Secret = unpack(any)?;
+    let secret = match &from.r#type {
+        Some(Type::TlsCertificate(from)) => Secret::Certificate(own(from).at("tls_certificate")?),
+        Some(Type::ValidationContext(from)) => match context_trust(from)?.roots {
+            Some(TlsRoots::Pem(roots)) => Secret::Roots(roots),
+            Some(TlsRoots::Mesh | TlsRoots::Secret(_)) | None => {
+                return Err(Fault::new("no trusted_ca")).at("validation_context");
+            }
+        },
+        Some(Type::SessionTicketKeys(_) | Type::GenericSecret(_)) | None => {
+            return Err(Fault::new("only certificates and roots are understood"));
+        }
+    };
+    readable(&secret).map(|()| secret)
+}
+
+fn readable(secret: &Secret) -> Outcome<()> {
+    let read = match secret {
+        Secret::Certificate(TlsIdentity::Pem { chain, key }) => {
+            weft_identity::Identity::parse(chain, key, chain).map(drop)
+        }
+        Secret::Certificate(TlsIdentity::Workload | TlsIdentity::Secret(_)) => Ok(()),
+        Secret::Roots(roots) => weft_identity::cert::roots(roots).map(drop),
+    };
+    read.map_err(|error| Fault::new(error.to_string()))
 }
 
 fn pem(field: &str, source: Option<&DataSource>) -> Outcome<Arc<str>> {
@@ -152,14 +199,14 @@ fn trust(common: &pb::CommonTlsContext) -> Outcome<Trust> {
         None => Ok(Trust::default()),
         Some(Validation::ValidationContext(context)) => context_trust(context),
         Some(Validation::ValidationContextSdsSecretConfig(secret)) => Ok(Trust {
-            roots: Some(named(secret)?),
+            roots: Some(named(secret)),
             sans: Vec::new(),
         }),
         Some(Validation::CombinedValidationContext(both)) => {
             let context = both.default_validation_context.as_ref();
             let mut trust = context.map(context_trust).transpose()?.unwrap_or_default();
             if let Some(secret) = &both.validation_context_sds_secret_config {
-                trust.roots = Some(named(secret)?);
+                trust.roots = Some(named(secret));
             }
             Ok(trust)
         }
@@ -168,12 +215,10 @@ fn trust(common: &pb::CommonTlsContext) -> Outcome<Trust> {
     .at("validation_context")
 }
 
-fn named(secret: &pb::SdsSecretConfig) -> Outcome<TlsRoots> {
+fn named(secret: &pb::SdsSecretConfig) -> TlsRoots {
     match secret.name.as_str() {
-        MESH_ROOTS => Ok(TlsRoots::Mesh),
-        other => Err(Fault::new(format!(
-            "the secret `{other}` cannot be fetched here"
-        ))),
+        MESH_ROOTS => TlsRoots::Mesh,
+        other => TlsRoots::Secret(other.into()),
     }
 }
 

@@ -4,16 +4,19 @@
 //! had its first endpoints; until then its former version, or nothing, is in force.
 
 mod references;
+mod secrets;
+#[cfg(test)]
+mod secrets_tests;
 #[cfg(test)]
 mod tests;
 
 use super::decode::{self, ClusterPart, Fault};
 use super::saved::{SavedConfiguration, SavedResource};
-use crate::config::{Cluster, Config, Discovery, Endpoints, Listener, Names, RouteTable};
+use crate::config::{Cluster, Config, Discovery, Endpoints, Listener, Names, RouteTable, Secret};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use weft_proto::pb::google::protobuf::Any;
-use weft_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, NAMES, ROUTE};
+use weft_proto::type_url::{CLUSTER, ENDPOINTS, LISTENER, NAMES, ROUTE, SECRET};
 
 type Named<T> = BTreeMap<Arc<str>, T>;
 
@@ -24,6 +27,7 @@ pub struct Store {
     endpoints: Named<Endpoints>,
     listeners: Named<Arc<Listener>>,
     routes: Named<Arc<RouteTable>>,
+    secrets: Named<Secret>,
     names: Arc<Names>,
     /// Types of which an answer has come at all.
     answered: BTreeSet<&'static str>,
@@ -66,6 +70,7 @@ impl Store {
                 CLUSTER => _ = self.clusters.remove(&name),
                 LISTENER => _ = self.listeners.remove(&name),
                 NAMES => self.names = Arc::default(),
+                SECRET => _ = self.secrets.remove(&name),
                 ROUTE => {
                     self.routes.remove(&name);
                     self.absent.insert(Arc::clone(&name));
@@ -99,7 +104,14 @@ impl Store {
         names.map(ToString::to_string).collect()
     }
 
-    /// Drops endpoints and routes that nothing wants any more.
+    /// The SDS names that listeners want.
+    pub fn wanted_secrets(&self) -> BTreeSet<String> {
+        let listeners = self.listeners.values();
+        let names = listeners.flat_map(|listener| secrets::names(listener));
+        names.map(ToString::to_string).collect()
+    }
+
+    /// Drops endpoints, routes and secrets that nothing wants any more.
     pub fn forget(&mut self, type_url: &str, names: &[String]) {
         for name in names {
             match type_url {
@@ -108,6 +120,7 @@ impl Store {
                     self.routes.remove(name.as_str());
                     self.absent.remove(name.as_str());
                 }
+                SECRET => _ = self.secrets.remove(name.as_str()),
                 _ => {}
             }
             self.raw.remove(&(type_url.into(), name.as_str().into()));
@@ -124,6 +137,10 @@ impl Store {
                 .wanted_routes()
                 .iter()
                 .all(|name| self.has_routes(name))
+            && self
+                .wanted_secrets()
+                .iter()
+                .all(|name| self.secrets.contains_key(name.as_str()))
     }
 
     /// The newest consistent configuration; `None` if the one in force is still that.
@@ -138,9 +155,11 @@ impl Store {
         let routes = switched(&self.routes, &self.published.routes, |table| {
             ready(&references::of_table(table))
         });
-        let listeners = switched(&self.listeners, &self.published.listeners, |listener| {
+        let filled = self.filled_listeners();
+        let listeners = switched(&filled, &self.published.listeners, |listener| {
             ready(&references::of_listener(listener))
                 && references::route_names(listener).all(|name| self.has_routes(name))
+                && secrets::names(listener).next().is_none()
         });
         let next = Config {
             listeners,
@@ -206,6 +225,7 @@ impl Store {
             ENDPOINTS => _ = self.endpoints.insert(name, decode::assignment(&any)?.1),
             LISTENER => insert(&mut self.listeners, name, decode::listener(&any)?),
             NAMES => self.names = Arc::new(decode::names(&any)?),
+            SECRET => _ = self.secrets.insert(name, decode::secret(&any)?),
             ROUTE => {
                 self.absent.remove(&name);
                 insert(&mut self.routes, name, decode::table(&any)?);
@@ -221,6 +241,19 @@ impl Store {
             resource.name.as_str().into(),
         );
         self.raw.insert(key, resource.clone());
+    }
+
+    /// Listeners with their secrets, but those whose secrets are missing; unchanged ones are the same
+    /// `Arc` as before.
+    fn filled_listeners(&self) -> Named<Arc<Listener>> {
+        let listeners = self.listeners.iter().map(|(name, listener)| {
+            let filled = secrets::filled(listener, &self.secrets);
+            let filled = filled.unwrap_or_else(|| Arc::clone(listener));
+            let before = self.published.listeners.get(name);
+            let same = before.filter(|before| ***before == *filled);
+            (Arc::clone(name), same.cloned().unwrap_or(filled))
+        });
+        listeners.collect()
     }
 
     fn warm(&self, part: &ClusterPart) -> bool {

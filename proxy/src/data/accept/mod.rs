@@ -248,4 +248,6 @@ fn reset(socket: &TcpStream, why: Refused) -> Refused {
 }
 
 #[cfg(test)]
+mod edge_tests;
+#[cfg(test)]
 mod tests;

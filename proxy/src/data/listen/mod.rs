@@ -52,7 +52,7 @@ impl Live {
             before?
                 .chains
                 .iter()
-                .find(|(old, _)| Arc::ptr_eq(old, chain) || old == chain)
+                .find(|(old, _)| Arc::ptr_eq(old, chain) || old.serves_as(chain))
         };
         let chains = listener
             .filter_chains

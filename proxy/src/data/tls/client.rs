@@ -110,9 +110,12 @@ fn config(
         (_, None) => Err(Unusable::Unsupported(
             "TLS without roots would trust anybody; set trusted_ca or caCertificates",
         )),
-        (Some(TlsIdentity::Pem { .. }) | None, Some(TlsRoots::Mesh)) => Err(Unusable::Unsupported(
-            "the mesh's roots go with the workload's own certificate; use ISTIO_MUTUAL",
-        )),
+        (_, Some(TlsRoots::Secret(_))) => Err(Unusable::Unsupported(super::SECRET)),
+        (Some(TlsIdentity::Pem { .. } | TlsIdentity::Secret(_)) | None, Some(TlsRoots::Mesh)) => {
+            Err(Unusable::Unsupported(
+                "the mesh's roots go with the workload's own certificate; use ISTIO_MUTUAL",
+            ))
+        }
     }
 }
 

@@ -45,6 +45,9 @@ pub enum Unusable {
     ServerName(String),
 }
 
+/// What is said of a secret that only SDS could bring.
+const SECRET: &str = "secrets come from the control plane; give a certificate";
+
 /// rustls configurations of one worker, made with one identity.
 #[derive(Debug)]
 struct Cache<K, V> {
@@ -158,6 +161,7 @@ fn key(of: &TlsIdentity, workload: Option<&Identity>) -> Result<Arc<CertifiedKey
             let workload = workload.ok_or(Unusable::NoIdentity)?;
             Ok(Arc::clone(workload.certified_key()))
         }
+        TlsIdentity::Secret(_) => Err(Unusable::Unsupported(SECRET)),
         TlsIdentity::Pem { chain, key } => {
             let own = Identity::parse(chain, key, chain)
                 .map_err(|error| Unusable::Material(error.to_string()))?;

@@ -1,6 +1,6 @@
 //! TLS that we terminate.
 
-use super::{Cache, Unusable, agreed, key, names, parameters, peer, peers, versions};
+use super::{Cache, SECRET, Unusable, agreed, key, names, parameters, peer, peers, versions};
 use crate::config::{FilterChain, TlsIdentity, TlsRoots, TlsServer};
 use crate::data::conn::{PeerIdentity, TlsParameters};
 use crate::data::stream::{Plain, Stream};
@@ -115,6 +115,7 @@ fn clients(tls: &TlsServer, identity: Option<&Identity>) -> Result<Clients, Unus
         Some(TlsRoots::Pem(pem)) => weft_identity::cert::roots(pem)
             .map_err(|error| Unusable::Material(error.to_string()))?,
         Some(TlsRoots::Mesh) => Arc::clone(identity.ok_or(Unusable::NoIdentity)?.roots()),
+        Some(TlsRoots::Secret(_)) => return Err(Unusable::Unsupported(SECRET)),
         None if tls.require_client => {
             return Err(Unusable::Unsupported(
                 "a client certificate without roots proves nothing; set trusted_ca",
