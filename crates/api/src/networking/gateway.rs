@@ -4,7 +4,7 @@ use super::status::Status;
 use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where some proxies at the edge listen, for which hosts, and with which TLS.
 #[derive(Clone, CustomResource, Debug, Default, Deserialize, JsonSchema, PartialEq, Serialize)]
@@ -28,6 +28,21 @@ pub struct GatewaySpec {
     /// Labels of their pods, in any namespace; empty selects all of them.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub selector: BTreeMap<String, String>,
+}
+
+impl GatewaySpec {
+    /// The Secrets that its servers may need, in the namespaces of their proxies.
+    pub fn secret_names(&self) -> BTreeSet<String> {
+        let tls = self.servers.iter().filter_map(|server| server.tls.as_ref());
+        let named = tls.flat_map(|tls| {
+            let own = tls.credential_name.iter().chain(&tls.credential_names);
+            own.chain(&tls.ca_cert_credential_name)
+        });
+        let named = named.filter(|name| !name.is_empty() && !name.contains('/'));
+        named
+            .flat_map(|name| [name.clone(), format!("{name}-cacert")])
+            .collect()
+    }
 }
 
 /// Istio `Server`.

@@ -1,7 +1,7 @@
-//! Secrets of the namespaces where proxies at the edge run, with the certificates of Gateways.
+//! Secrets with the certificates of Gateways, in the namespaces where proxies at the edge run.
 //!
-//! The control plane may read Secrets only there, which the operator sees to; so there is one watch
-//! for each of these namespaces, which come and go with the settings of the mesh.
+//! The control plane may read those that a Gateway names, and no others: the operator sees to it. So
+//! there is one watch for each of them.
 
 use super::Collected;
 use super::relist::apply;
@@ -14,34 +14,40 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
-use weft_model::Key;
 use weft_model::objects::Credential;
+use weft_model::{Key, Objects};
 
 type Shared = Arc<watch::Sender<Collected>>;
 
-/// Kinds of Secrets that never have a certificate for a gateway; there may be very many of them.
-const OTHERS: &str = "type!=kubernetes.io/service-account-token,type!=helm.sh/release.v1,type!=kubernetes.io/dockerconfigjson";
+/// The Secrets that Gateways name, in each namespace of the settings.
+pub(super) fn wanted(objects: &Objects) -> BTreeSet<Key> {
+    let gateways = objects.gateways.values();
+    let names: BTreeSet<String> = gateways.flat_map(|it| it.spec.secret_names()).collect();
+    let namespaces = objects.settings.gateway_namespaces.iter();
+    let keys = namespaces.flat_map(|namespace| names.iter().map(move |name| (namespace, name)));
+    keys.map(|(namespace, name)| Key::new(namespace, name))
+        .collect()
+}
 
-/// Keeps a watch in each namespace that the settings name.
+/// Keeps a watch for each Secret that is wanted.
 pub(super) async fn follow(client: Client, shared: Shared) {
     let mut known = shared.subscribe();
-    let mut watches: BTreeMap<String, AbortOnDropHandle<()>> = BTreeMap::new();
+    let mut watches: BTreeMap<Key, AbortOnDropHandle<()>> = BTreeMap::new();
     loop {
-        let settings = known.borrow_and_update().objects.settings.clone();
-        let wanted: BTreeSet<&String> = settings.gateway_namespaces.iter().collect();
-        let gone = watches.keys().filter(|name| !wanted.contains(name));
-        let gone: Vec<String> = gone.cloned().collect();
-        for namespace in gone {
-            watches.remove(&namespace);
-            shared.send_if_modified(|all| replace(all, &namespace, BTreeMap::new()));
+        let wanted = wanted(&known.borrow_and_update().objects);
+        let gone = watches.keys().filter(|key| !wanted.contains(key));
+        let gone: Vec<Key> = gone.cloned().collect();
+        for key in gone {
+            watches.remove(&key);
+            shared.send_if_modified(|all| forget(all, &key));
         }
-        for namespace in wanted {
+        for key in wanted {
             let start = || {
-                let api = Api::namespaced(client.clone(), namespace);
-                let watching = one(api, namespace.clone(), shared.clone());
+                let api = Api::namespaced(client.clone(), &key.namespace);
+                let watching = one(api, key.clone(), shared.clone());
                 AbortOnDropHandle::new(tokio::spawn(watching))
             };
-            watches.entry(namespace.clone()).or_insert_with(start);
+            watches.entry(key.clone()).or_insert_with(start);
         }
         if known.changed().await.is_err() {
             return;
@@ -49,22 +55,22 @@ pub(super) async fn follow(client: Client, shared: Shared) {
     }
 }
 
-async fn one(api: Api<Secret>, namespace: String, shared: Shared) {
-    let config = watcher::Config::default().fields(OTHERS);
+async fn one(api: Api<Secret>, key: Key, shared: Shared) {
+    let config = watcher::Config::default().fields(&format!("metadata.name={}", key.name));
     let mut events = watcher(api, config).default_backoff().boxed();
-    let mut incoming = BTreeMap::new();
+    let mut listed = None;
     loop {
         match events.try_next().await {
             Ok(Some(event)) => {
-                let incoming = &mut incoming;
-                shared.send_if_modified(|all| take(all, event, &namespace, incoming));
+                let listed = &mut listed;
+                shared.send_if_modified(|all| take(all, event, &key, listed));
             }
             Ok(None) => return,
             Err(error) => {
-                tracing::warn!(namespace, %error, "watch of gateways' Secrets interrupted");
-                // Who may not read them has none; the other proxies must not wait for that.
+                tracing::warn!(?key, %error, "watch of a gateway's Secret interrupted");
+                // Who may not read it has none; the other proxies must not wait for that.
                 if is_refused(&error) {
-                    shared.send_if_modified(|all| all.listed.insert(namespace.clone()));
+                    shared.send_if_modified(|all| all.listed.insert(key.clone()));
                 }
             }
         }
@@ -79,103 +85,91 @@ fn is_refused(error: &watcher::Error) -> bool {
     }
 }
 
-fn take(
-    all: &mut Collected,
-    event: Event<Secret>,
-    namespace: &str,
-    incoming: &mut BTreeMap<Key, Arc<Credential>>,
-) -> bool {
+/// Takes in what happened to the Secret `key`; tells whether anything is different.
+fn take(all: &mut Collected, event: Event<Secret>, key: &Key, listed: &mut Option<Secret>) -> bool {
     match event {
         Event::Init => {
-            incoming.clear();
+            *listed = None;
             false
         }
         Event::InitApply(secret) => {
-            let read = Credential::from(&secret);
-            if is_useful(&read) {
-                incoming.insert(read.key.clone(), Arc::new(read));
-            }
+            *listed = Some(secret);
             false
         }
         Event::InitDone => {
-            let changed = replace(all, namespace, std::mem::take(incoming));
-            all.listed.insert(namespace.to_owned()) | changed
+            let changed = match listed.take() {
+                Some(secret) => put(all, key, &secret),
+                None => all.objects.credentials.remove(key).is_some(),
+            };
+            all.listed.insert(key.clone()) | changed
         }
-        Event::Apply(secret) => {
-            let read = Credential::from(&secret);
-            match is_useful(&read) {
-                true => apply(&mut all.objects.credentials, read.key.clone(), read),
-                false => all.objects.credentials.remove(&read.key).is_some(),
-            }
-        }
-        Event::Delete(secret) => {
-            let key = Credential::from(&secret).key;
-            all.objects.credentials.remove(&key).is_some()
-        }
+        Event::Apply(secret) => put(all, key, &secret),
+        Event::Delete(_) => all.objects.credentials.remove(key).is_some(),
     }
 }
 
-fn is_useful(read: &Credential) -> bool {
-    !read.certificate.is_empty() || !read.roots.is_empty()
+fn put(all: &mut Collected, key: &Key, secret: &Secret) -> bool {
+    apply(
+        &mut all.objects.credentials,
+        key.clone(),
+        Credential::from(secret),
+    )
 }
 
-/// Puts `found` in the place of all Secrets of `namespace`; tells whether anything is different.
-fn replace(all: &mut Collected, namespace: &str, found: BTreeMap<Key, Arc<Credential>>) -> bool {
-    let before = all.objects.credentials.clone();
-    let credentials = &mut all.objects.credentials;
-    credentials.retain(|key, _| key.namespace != namespace);
-    credentials.extend(found);
-    *credentials != before
+fn forget(all: &mut Collected, key: &Key) -> bool {
+    all.listed.remove(key);
+    all.objects.credentials.remove(key).is_some()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use k8s_openapi::ByteString;
-    use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+    use weft_api::networking::GatewaySpec;
+    use weft_api::networking::gateway::{Server, ServerTls};
+    use weft_model::objects::Config;
 
-    fn secret(namespace: &str, name: &str, value: &str) -> Secret {
-        Secret {
-            metadata: ObjectMeta {
-                namespace: Some(namespace.into()),
-                name: Some(name.into()),
-                ..ObjectMeta::default()
-            },
-            data: Some([(value.to_owned(), ByteString(b"x".to_vec()))].into()),
-            ..Secret::default()
-        }
-    }
-
-    fn names(all: &Collected) -> Vec<String> {
-        let keys = all.objects.credentials.keys();
-        keys.map(|key| format!("{}/{}", key.namespace, key.name))
-            .collect()
-    }
-
-    #[test]
-    fn a_new_list_of_one_namespace_leaves_the_others_alone() {
-        let mut all = Collected::default();
-        let mut incoming = BTreeMap::new();
-        for namespace in ["a", "b"] {
-            let event = Event::Apply(secret(namespace, "old", "tls.crt"));
-            assert!(take(&mut all, event, namespace, &mut incoming));
-        }
-        take(&mut all, Event::Init, "a", &mut incoming);
-        for (name, value) in [("new", "cert"), ("useless", "password")] {
-            let event = Event::InitApply(secret("a", name, value));
-            assert!(!take(&mut all, event, "a", &mut incoming));
-        }
-        assert!(take(&mut all, Event::InitDone, "a", &mut incoming));
-        assert_eq!(names(&all), ["a/new", "b/old"]);
-        assert!(all.listed.contains("a"));
-    }
-
-    #[test]
-    fn nothing_is_complete_before_the_namespaces_of_gateways_are_listed() {
+    /// A Gateway that names Secret `shop`, with proxies in namespace `edge`.
+    fn with_gateway() -> Collected {
+        let tls = ServerTls {
+            credential_name: Some("shop".into()),
+            ..ServerTls::default()
+        };
+        let server = Server {
+            tls: Some(tls),
+            ..Server::default()
+        };
+        let spec = GatewaySpec {
+            servers: vec![server],
+            ..GatewaySpec::default()
+        };
         let mut all = Collected::default();
         Arc::make_mut(&mut all.objects.settings).gateway_namespaces = vec!["edge".into()];
-        assert!(!all.is_complete());
-        take(&mut all, Event::InitDone, "edge", &mut BTreeMap::new());
-        assert!(all.is_complete());
+        let config = Config {
+            spec,
+            ..Config::default()
+        };
+        let key = Key::new("shop", "public");
+        all.objects.gateways.insert(key, Arc::new(config));
+        all
+    }
+
+    #[test]
+    fn only_what_gateways_name_is_asked_for_and_only_where_proxies_are() {
+        let wanted = wanted(&with_gateway().objects);
+        let expected = ["shop", "shop-cacert"].map(|name| Key::new("edge", name));
+        assert_eq!(wanted, expected.into());
+    }
+
+    #[test]
+    fn the_first_configuration_waits_for_every_secret_or_its_absence() {
+        let mut all = with_gateway();
+        assert!(!all.has_credentials());
+        for key in wanted(&all.objects) {
+            let found = (key.name == "shop").then(Secret::default);
+            take(&mut all, Event::InitDone, &key, &mut found.clone());
+        }
+        assert!(all.has_credentials());
+        let kept: Vec<_> = all.objects.credentials.keys().collect();
+        assert_eq!(kept, [&Key::new("edge", "shop")]);
     }
 }

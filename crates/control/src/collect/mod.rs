@@ -13,7 +13,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use tokio::sync::watch;
 use weft_ca::Material;
-use weft_model::Objects;
+use weft_model::{Key, Objects};
 
 /// A kind that is watched.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
@@ -78,8 +78,8 @@ pub struct Collected {
     pub ca: Option<Arc<Material>>,
     /// Kinds that have not been listed yet.
     missing: BTreeSet<Kind>,
-    /// Namespaces of proxies at the edge whose Secrets have been listed.
-    listed: BTreeSet<String>,
+    /// Secrets of gateways that have been looked for.
+    listed: BTreeSet<Key>,
 }
 
 impl Collected {
@@ -92,8 +92,14 @@ impl Collected {
 
     /// Whether every kind has been listed, so that what is absent here does not exist.
     pub fn is_complete(&self) -> bool {
-        let namespaces = &self.objects.settings.gateway_namespaces;
-        self.missing.is_empty() && namespaces.iter().all(|name| self.listed.contains(name))
+        self.missing.is_empty()
+    }
+
+    /// Whether every Secret that a Gateway names has been looked for: until then a gateway would be
+    /// told to end what it serves.
+    pub fn has_credentials(&self) -> bool {
+        let mut wanted = credentials::wanted(&self.objects).into_iter();
+        wanted.all(|key| self.listed.contains(&key))
     }
 
     /// The kinds that have not been listed yet.

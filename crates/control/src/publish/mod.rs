@@ -46,10 +46,12 @@ pub async fn run(
 ) {
     while let Some(since) = wait_for_change(&mut knowledge).await {
         let collected = knowledge.borrow_and_update().clone();
-        if !collected.is_complete() {
+        let generation = published.borrow().generation + 1;
+        // Later a Secret that does not come holds nobody else up.
+        let known = generation > 1 || collected.has_credentials();
+        if !collected.is_complete() || !known {
             continue;
         }
-        let generation = published.borrow().generation + 1;
         let for_clients = Arc::clone(&clients);
         let moment = Moment { generation, since };
         let build = move || rebuild(&collected, moment, &for_clients);
