@@ -58,6 +58,8 @@ pub enum Reason {
     ControlNotReady,
     /// `Ready`, `InjectionHealthy`: the injector's Deployment is not available.
     InjectorNotReady,
+    /// `Ready`: a gateway's Deployment is not available.
+    GatewayNotReady,
     /// `Ready`: an image cannot be had.
     ImageUnavailable,
     /// `Ready`: a container does not stay up.
@@ -143,6 +145,7 @@ impl Reason {
         Self::Healthy,
         Self::ControlNotReady,
         Self::InjectorNotReady,
+        Self::GatewayNotReady,
         Self::ImageUnavailable,
         Self::PodsFailing,
         Self::WebhookPending,

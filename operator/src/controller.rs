@@ -14,6 +14,7 @@ use kube::{Api, Client, Resource, ResourceExt};
 use std::sync::Arc;
 use std::time::Duration;
 use weft_api::labels::{INJECTED, OWNER};
+use weft_api::networking::Gateway;
 use weft_api::operator::MeshOperator;
 
 /// Time from a change to the pass, so that a burst of changes is one pass.
@@ -34,7 +35,8 @@ pub async fn run(
     let meshes = controller.store();
     let controller = watch_made(controller, kube, namespace);
     let every = move |store: Store<MeshOperator>| move || all(&store);
-    let (for_namespaces, for_pods) = (every(meshes.clone()), every(meshes));
+    let (for_namespaces, for_pods) = (every(meshes.clone()), every(meshes.clone()));
+    let for_gateways = every(meshes);
     controller
         .watches(
             Api::<PartialObjectMeta<Namespace>>::all(kube.clone()),
@@ -45,6 +47,11 @@ pub async fn run(
             Api::<PartialObjectMeta<Pod>>::all(kube.clone()),
             Config::default().labels(&format!("{INJECTED}=true")),
             move |_| for_pods(),
+        )
+        .watches(
+            Api::<Gateway>::all(kube.clone()),
+            Config::default(),
+            move |_| for_gateways(),
         )
         .run(gathered, retry, cx)
         .for_each(|passed| async move {

@@ -2,6 +2,7 @@
 
 use crate::ca::Authority;
 use crate::condition::{Finding, Kind, Reason};
+use crate::object::Key;
 use crate::plan::{NoPlan, Plan};
 use crate::render::{CONTROL, INJECTOR};
 use crate::rollout::{Failure, Outcome};
@@ -44,9 +45,11 @@ pub fn of_refusal(refusal: &NoPlan) -> Vec<Finding> {
     let text = refusal.to_string();
     let why = match refusal {
         NoPlan::Refused(crate::resolve::Refused::UnknownVersion { .. }) => Reason::UnknownVersion,
-        NoPlan::Refused(crate::resolve::Refused::Unreadable { .. }) | NoPlan::Unreadable(_) => {
-            Reason::UnreadableField
-        }
+        NoPlan::Refused(
+            crate::resolve::Refused::Unreadable { .. }
+            | crate::resolve::Refused::GatewayName { .. },
+        )
+        | NoPlan::Unreadable(_) => Reason::UnreadableField,
         NoPlan::SecondMesh(_) => Reason::SecondMesh,
         NoPlan::NamespaceTerminating(_) => {
             return vec![Finding::no(
@@ -161,19 +164,25 @@ fn ready(plan: &Plan, outcome: Option<&Outcome>, world: &World) -> Finding {
             "the webhook configuration is about to be made".to_owned(),
         );
     }
+    for gateway in &mesh.gateways {
+        let progress = at(outcome, world, &gateway.namespace, &gateway.name);
+        if !progress.complete() {
+            return no(Reason::GatewayNotReady, describe(&gateway.name, progress));
+        }
+    }
     let text = format!("control plane {} and injector are ready", mesh.version);
     Finding::yes(Kind::Ready, Reason::Healthy, text)
 }
 
 /// How far a Deployment is; one that was written just now is not as far as the world says.
 fn now(plan: &Plan, outcome: Option<&Outcome>, world: &World, name: &str) -> Progress {
-    let progress = world.progress(&plan.resolved.mesh.namespace, name);
-    let written = outcome.is_some_and(|outcome| {
-        outcome
-            .written
-            .iter()
-            .any(|key| key.kind == "Deployment" && key.name == name)
-    });
+    at(outcome, world, &plan.resolved.mesh.namespace, name)
+}
+
+fn at(outcome: Option<&Outcome>, world: &World, namespace: &str, name: &str) -> Progress {
+    let progress = world.progress(namespace, name);
+    let is = |key: &Key| key.kind == "Deployment" && key.namespace == namespace && key.name == name;
+    let written = outcome.is_some_and(|outcome| outcome.written.iter().any(is));
     match progress {
         Progress::Complete { available } if written => Progress::Partial {
             available,

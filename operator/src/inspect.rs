@@ -9,6 +9,7 @@ use crate::world::{Namespace, PodName, Trouble, World};
 use futures::future::try_join_all;
 use k8s_openapi::api::admissionregistration::v1::MutatingWebhookConfiguration;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::{
     ConfigMap, ContainerStatus, Namespace as KubeNamespace, Pod, Secret, Service, ServiceAccount,
 };
@@ -17,9 +18,10 @@ use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding, Role, RoleBind
 use kube::api::ListParams;
 use kube::core::{ApiResource, DynamicObject, PartialObjectMeta, TypeMeta};
 use kube::{Api, Client, ResourceExt};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 use weft_api::labels::{INJECTED, OWNER, REVISION};
+use weft_api::networking::Gateway;
 use weft_api::operator::{MeshOperator, UninstallPolicy};
 use weft_api::security::peer_authentication::{MutualTlsMode, PeerAuthentication};
 use weft_api::settings::MtlsMode;
@@ -28,6 +30,7 @@ use weft_api::settings::MtlsMode;
 pub fn kinds() -> Vec<ApiResource> {
     vec![
         ApiResource::erase::<MutatingWebhookConfiguration>(&()),
+        ApiResource::erase::<HorizontalPodAutoscaler>(&()),
         ApiResource::erase::<Deployment>(&()),
         ApiResource::erase::<Service>(&()),
         ApiResource::erase::<PodDisruptionBudget>(&()),
@@ -58,6 +61,7 @@ pub async fn world(kube: &Client, mesh: &MeshOperator) -> Result<World, Error> {
         strict: strict(kube, mesh).await?,
         owned,
         secrets: secrets(kube, &namespace).await?,
+        gateway_secrets: gateway_secrets(kube).await?,
         namespace: state(&namespaces.items, &namespace),
         namespaces: namespaces
             .iter()
@@ -108,6 +112,16 @@ async fn secrets(kube: &Client, namespace: &str) -> Result<BTreeMap<String, Text
         }
     }
     Ok(found)
+}
+
+/// The Secrets that Gateways name; none while their kind is not there yet.
+async fn gateway_secrets(kube: &Client) -> Result<BTreeSet<String>, Error> {
+    let gateways = Api::<Gateway>::all(kube.clone());
+    match gateways.list(&ListParams::default()).await {
+        Ok(list) => Ok(list.iter().flat_map(|it| it.spec.secret_names()).collect()),
+        Err(kube::Error::Api(status)) if status.is_not_found() => Ok(BTreeSet::new()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// The texts of `secret`; what is not text becomes unreadable text, which is then reported as such.

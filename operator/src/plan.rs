@@ -73,7 +73,8 @@ pub fn next(object: &MeshOperator, world: &World, own_image: &str) -> Result<Pla
     if world.namespace == Namespace::Terminating {
         return Err(NoPlan::NamespaceTerminating(mesh.namespace.clone()));
     }
-    let rendered = render::objects(mesh)?;
+    let mut rendered = render::objects(mesh)?;
+    rendered.extend(render::gateways(mesh, &world.gateway_secrets)?);
     let (authority, mut secrets) = authority(mesh, world)?;
     let bundle = webhook_secret(mesh, world, &mut secrets)?;
     let mut writes = namespace(mesh, world);

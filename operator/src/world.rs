@@ -5,7 +5,7 @@ use crate::object::Key;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::core::DynamicObject;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use time::OffsetDateTime;
 
@@ -18,6 +18,8 @@ pub struct World {
     pub owned: BTreeMap<Key, DynamicObject>,
     /// Texts of the mesh's Secrets by name; absent where there is no such Secret.
     pub secrets: BTreeMap<String, Texts>,
+    /// Names of the Secrets that Gateways want to show clients.
+    pub gateway_secrets: BTreeSet<String>,
     /// State of the mesh's namespace.
     pub namespace: Namespace,
     /// Names of all namespaces that can hold new objects.

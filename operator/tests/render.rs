@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+use serde_json::Value;
 use std::path::PathBuf;
 use weft_api::operator::MeshOperator;
 use weft_operator::object::Object;
@@ -121,4 +122,78 @@ fn no_role_of_the_mesh_can_write_secrets_or_delete_anything() {
             );
         }
     }
+}
+
+/// The objects of the gateways of `spec`, where Gateways name these Secrets.
+fn gateways(spec: &str, secrets: &[&str]) -> Vec<Object> {
+    let secrets = secrets.iter().map(|name| (*name).to_owned()).collect();
+    render::gateways(&mesh(spec), &secrets).unwrap()
+}
+
+fn one<'a>(objects: &'a [Object], kind: &str) -> &'a Value {
+    let mut found = objects.iter().filter(|object| object.key().kind == kind);
+    let one = &found.next().unwrap().value.data;
+    assert!(found.next().is_none(), "several of kind {kind}");
+    one
+}
+
+#[test]
+fn gateways_render_as_they_always_did() {
+    let spec = "{profile: demo, components: {
+      ingressGateways: [{name: istio-ingressgateway, enabled: true, k8s: {resources: {
+        requests: {cpu: 100m, memory: 128Mi}, limits: {cpu: 2000m, memory: 1024Mi}}}}],
+      egressGateways: [{name: egress, namespace: edge, label: {istio: egress}, k8s: {
+        hpaSpec: {maxReplicas: 8, scaleTargetRef: {kind: Deployment, name: other}}, podDisruptionBudget: {minAvailable: 1},
+        service: {type: NodePort, ports: [{name: tcp, port: 9000, targetPort: 9000}]},
+        serviceAnnotations: {team: edge}, volumes: [{name: more, emptyDir: {}}], volumeMounts: [{name: more, mountPath: /more}]}},
+        {name: off, enabled: false}]}}";
+    let objects = gateways(spec, &["shop-cert", "shop-cert-cacert", "weft-ca-root"]);
+    let text = |object: &Object| serde_saphyr::to_string(&object.value).unwrap();
+    let texts: Vec<_> = objects.iter().map(text).collect();
+    same_as_golden("gateways.yaml", &texts.join("---\n"));
+}
+
+#[test]
+fn a_gateway_gets_exactly_the_resources_that_an_istio_operator_asks_for() {
+    let spec = "{components: {ingressGateways: [{name: istio-ingressgateway, k8s: {resources: {
+      requests: {cpu: 100m, memory: 128Mi}, limits: {cpu: 2000m, memory: 1024Mi}}}}]}}";
+    let objects = gateways(spec, &[]);
+    let pod = &one(&objects, "Deployment")["spec"]["template"]["spec"];
+    let asked = serde_json::json!({
+        "requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "2000m", "memory": "1024Mi"},
+    });
+    assert_eq!(pod["containers"][0]["resources"], asked);
+    assert_eq!(pod.get("initContainers"), None, "nothing is captured");
+    let rights = &pod["containers"][0]["securityContext"]["capabilities"];
+    assert_eq!(*rights, serde_json::json!({"drop": ["ALL"]}));
+}
+
+#[test]
+fn the_control_plane_may_read_the_secrets_of_gateways_and_no_others() {
+    let spec = "{components: {ingressGateways: [{name: public}]}}";
+    let objects = gateways(
+        spec,
+        &["shop", "weft-ca", "weft-ca-root", "weft-injector-tls"],
+    );
+    let rule = &one(&objects, "Role")["rules"][0];
+    assert_eq!(rule["resourceNames"], serde_json::json!(["shop"]));
+    let none = gateways(spec, &["weft-ca-root"]);
+    assert!(
+        none.iter().all(|object| object.key().kind != "Role"),
+        "no name would be all names"
+    );
+}
+
+#[test]
+fn gateways_of_one_name_are_refused_by_it() {
+    let text = "{apiVersion: weft.mesh/v1alpha1, kind: MeshOperator, metadata: {name: mesh}, spec: {components: {
+      ingressGateways: [{name: edge}], egressGateways: [{name: edge}]}}}";
+    let object: MeshOperator = serde_saphyr::from_str(text).unwrap();
+    let refused = resolve::resolve(&object, "registry.example/weft-operator:0.1.0").unwrap_err();
+    assert!(
+        refused
+            .to_string()
+            .starts_with("gateway edge of namespace weft-system"),
+        "{refused}"
+    );
 }

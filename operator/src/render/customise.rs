@@ -5,6 +5,7 @@
 
 use crate::object::Object;
 use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::autoscaling::v2::HorizontalPodAutoscaler;
 use k8s_openapi::api::core::v1::Service;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -59,6 +60,19 @@ pub(super) fn budget(
     checked::<PodDisruptionBudget>(component, object)
 }
 
+/// `object`, a HorizontalPodAutoscaler, with the settings of `component`. What it scales stays.
+pub(super) fn autoscaler(
+    component: &str,
+    mut object: Object,
+    k8s: &KubernetesResources,
+) -> Result<Object, Unreadable> {
+    let spec = &mut object.value.data["spec"];
+    let target = spec["scaleTargetRef"].clone();
+    merge(spec, k8s.hpa_spec.as_ref().unwrap_or(&Value::Null));
+    spec["scaleTargetRef"] = target;
+    checked::<HorizontalPodAutoscaler>(component, object)
+}
+
 /// `object`, a Service, with the settings of `component`. What the mesh itself needs stays: its
 /// selector and its ports, beside which others may stand.
 pub(super) fn service(
@@ -93,7 +107,7 @@ fn pod(spec: &mut Value, k8s: &KubernetesResources) {
         &k8s.topology_spread_constraints,
     );
     put_list(&mut spec["tolerations"], &k8s.tolerations);
-    put_list(&mut spec["volumes"], &k8s.volumes);
+    extend(&mut spec["volumes"], &k8s.volumes);
     merge(&mut spec["nodeSelector"], &json!(k8s.node_selector));
     merge(
         &mut spec["securityContext"],
@@ -104,7 +118,7 @@ fn pod(spec: &mut Value, k8s: &KubernetesResources) {
         &mut container["readinessProbe"],
         k8s.readiness_probe.as_ref(),
     );
-    put_list(&mut container["volumeMounts"], &k8s.volume_mounts);
+    extend(&mut container["volumeMounts"], &k8s.volume_mounts);
     put(&mut container["resources"], resources(k8s).as_ref());
     environment(&mut container["env"], k8s);
 }
@@ -135,6 +149,14 @@ fn environment(ours: &mut Value, k8s: &KubernetesResources) {
 fn put(place: &mut Value, wanted: Option<&Value>) {
     if let Some(wanted) = wanted {
         *place = wanted.clone();
+    }
+}
+
+/// Adds what is further to what the program itself needs.
+fn extend(place: &mut Value, further: &[Value]) {
+    match place.as_array_mut() {
+        Some(own) => own.extend(further.iter().cloned()),
+        None => put_list(place, further),
     }
 }
 

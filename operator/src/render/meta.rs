@@ -1,9 +1,9 @@
 //! Names and labels of what the operator makes.
 
-use crate::resolve::Mesh;
+use crate::resolve::{Gateway, Mesh};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use std::collections::BTreeMap;
-use weft_api::labels::{INJECT, MANAGED_BY, OWNER, REVISION};
+use weft_api::labels::{GATEWAY, INJECT, MANAGED_BY, OWNER, REVISION};
 
 /// Labels of everything that the operator makes for the mesh `owner`.
 pub fn labels(owner: &str) -> BTreeMap<String, String> {
@@ -30,6 +30,24 @@ pub(super) fn cluster_wide(mesh: &Mesh, name: &str) -> ObjectMeta {
         labels: Some(labels),
         ..ObjectMeta::default()
     }
+}
+
+/// Metadata of `name` beside a gateway.
+pub(super) fn of_gateway(mesh: &Mesh, gateway: &Gateway, name: &str) -> ObjectMeta {
+    ObjectMeta {
+        namespace: Some(gateway.namespace.clone()),
+        ..cluster_wide(mesh, name)
+    }
+}
+
+/// What selects the pods of `gateway`, for ever; the user's labels may change.
+pub(super) fn gateway_selector(gateway: &Gateway) -> BTreeMap<String, String> {
+    BTreeMap::from([(GATEWAY.to_owned(), gateway.name.clone())])
+}
+
+/// Name of the ServiceAccount of `gateway`: policies that people have name Istio's so.
+pub(super) fn gateway_account(gateway: &Gateway) -> String {
+    format!("{}-service-account", gateway.name)
 }
 
 /// What selects the pods of `program`, for ever: a Deployment's selector cannot change.

@@ -5,6 +5,8 @@
 //! operator. Golden files hold that: `operator/tests/golden`.
 
 mod customise;
+mod edge;
+mod gateway;
 mod meta;
 mod network;
 mod rbac;
@@ -13,6 +15,7 @@ mod webhook;
 mod workload;
 
 pub use customise::Unreadable;
+pub use edge::gateways;
 pub use meta::labels;
 pub(crate) use settings::ROOTS;
 pub use settings::roots_map;

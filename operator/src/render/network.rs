@@ -73,7 +73,7 @@ fn service(mesh: &Mesh, name: &str, program: &Program, ports: Vec<ServicePort>) 
     }
 }
 
-fn port(name: &str, port: i32, target: i32) -> ServicePort {
+pub(super) fn port(name: &str, port: i32, target: i32) -> ServicePort {
     ServicePort {
         name: Some(name.to_owned()),
         port,

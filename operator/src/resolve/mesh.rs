@@ -1,9 +1,10 @@
 //! The parts of a mesh, each from its part of the spec.
 
-use super::{Lives, Mesh, Program, Webhook, injection};
+use super::{Lives, Mesh, Program, Webhook, gateways, injection};
 use crate::images::Origin;
 use crate::versions;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use std::collections::BTreeSet;
 use std::time::Duration;
 use weft_api::operator::{
     Ca, Component, DEFAULT_NAMESPACE, MeshConfig, MeshOperator, MeshOperatorSpec,
@@ -34,6 +35,10 @@ pub(super) fn mesh(
     settings.workload_cert_ttl = workload_cert_ttl(spec.ca.as_ref());
     settings.version = version.to_owned();
     settings.revision = versions::revision(version);
+    let injection = injection::settings(spec, &settings, images.of("weft-proxy", None));
+    let gateways = gateways::gateways(spec, &namespace, &injection.proxy.image);
+    let namespaces: BTreeSet<_> = gateways.iter().map(|it| it.namespace.clone()).collect();
+    settings.gateway_namespaces = namespaces.into_iter().collect();
     Mesh {
         name: object.metadata.name.clone().unwrap_or_default(),
         revision: settings.revision.clone(),
@@ -41,7 +46,8 @@ pub(super) fn mesh(
         control: images.program("weft-control", components.pilot),
         injector: images.program("weft-injector", components.injector),
         image_pull_secrets: spec.image_pull_secrets.clone(),
-        injection: injection::settings(spec, &settings, images.of("weft-proxy", None)),
+        injection,
+        gateways,
         webhook: webhook(spec),
         lives: lives(spec),
         namespace,

@@ -4,6 +4,7 @@
 //! from. Flows out: a [`Mesh`] and the names of fields and keys that do nothing. Pure. What is
 //! decided here depends on the mesh's version, never on the operator's.
 
+mod gateways;
 mod injection;
 mod mesh;
 mod paths;
@@ -17,6 +18,7 @@ pub(crate) use mesh::namespace;
 use crate::images::Origin;
 use crate::versions;
 use serde_json::Value;
+use std::collections::BTreeMap;
 use weft_api::injection::InjectionSettings;
 use weft_api::operator::{
     FailurePolicy, ImagePullPolicy, KubernetesResources, MeshOperator, MeshOperatorSpec,
@@ -39,6 +41,8 @@ pub struct Mesh {
     pub control: Program,
     /// The webhook's server.
     pub injector: Program,
+    /// Proxies at the edge.
+    pub gateways: Vec<Gateway>,
     /// For images of the control plane and the injector.
     pub image_pull_secrets: Vec<String>,
     /// What the control plane reads.
@@ -62,6 +66,54 @@ pub struct Program {
     pub replicas: i32,
     /// What else the user wants of them.
     pub k8s: KubernetesResources,
+}
+
+/// A proxy at the edge.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gateway {
+    /// For which way.
+    pub side: Side,
+    /// Name of its Deployment and Service.
+    pub name: String,
+    /// Namespace.
+    pub namespace: String,
+    /// Labels of its pods, which Gateway objects select.
+    pub labels: BTreeMap<String, String>,
+    /// How it runs.
+    pub program: Program,
+}
+
+/// Which way traffic goes at the edge.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Side {
+    /// Into the mesh.
+    Ingress,
+    /// Out of it.
+    Egress,
+}
+
+impl Side {
+    /// Labels as Istio's gateways have them.
+    fn labels(self, name: &str) -> BTreeMap<String, String> {
+        let istio = match self {
+            Self::Ingress => "ingressgateway",
+            Self::Egress => "egressgateway",
+        };
+        [("app", name), ("istio", istio)]
+            .map(|(key, value)| (key.to_owned(), value.to_owned()))
+            .into()
+    }
+}
+
+impl Gateway {
+    /// Where it stands in `spec.components`.
+    pub fn component(&self) -> String {
+        let list = match self.side {
+            Side::Ingress => "ingressGateways",
+            Side::Egress => "egressGateways",
+        };
+        format!("{list}[{}]", self.name)
+    }
 }
 
 /// The injector's place in admission.
@@ -109,6 +161,16 @@ pub enum Refused {
         /// What was asked for.
         version: String,
     },
+    /// Two objects would have one name.
+    #[error(
+        "gateway {name} of namespace {namespace} has the name of another program of the mesh; give it another name"
+    )]
+    GatewayName {
+        /// Its name.
+        name: String,
+        /// Its namespace.
+        namespace: String,
+    },
     /// A key of `values` or `meshConfig` whose value does not fit its field.
     #[error("spec.values or spec.meshConfig holds a value of the wrong kind: {reason}; correct it")]
     Unreadable {
@@ -127,8 +189,10 @@ pub fn resolve(object: &MeshOperator, own_image: &str) -> Result<Resolved, Refus
     let unknown_keys = sources::fill_absent(&mut filled);
     let spec: MeshOperatorSpec = typed(filled)?;
     let version = version(object, &spec)?;
+    let mesh = mesh::mesh(object, &spec, version, &Origin::of(own_image));
+    gateways::check(&mesh.gateways, &mesh.namespace)?;
     Ok(Resolved {
-        mesh: mesh::mesh(object, &spec, version, &Origin::of(own_image)),
+        mesh,
         unknown_keys,
         unsupported: unsupported::fields(&written),
     })

@@ -59,10 +59,7 @@ fn istio_values_fill_what_no_field_sets() {
     );
     assert_eq!(found.mesh.control.replicas, 1, "demo");
     assert_eq!(found.unknown_keys, Vec::<String>::new());
-    assert_eq!(
-        found.unsupported,
-        ["components.ingressGateways", "values.pilot.traceSampling"]
-    );
+    assert_eq!(found.unsupported, ["values.pilot.traceSampling"]);
 }
 
 #[test]

@@ -26,6 +26,7 @@ pub(super) fn fields(spec: &Value) -> Vec<String> {
     });
     let updates = update_fields(spec);
     from_table
+        .chain(gateway_fields(spec))
         .chain(other_components(spec))
         .chain(updates)
         .collect()
@@ -39,6 +40,26 @@ fn update_fields(spec: &Value) -> Vec<String> {
         .filter(|name| *name != "maxPodsPerMinute")
         .map(|name| format!("dataPlane.update.{name}"))
         .collect()
+}
+
+/// Fields of single gateways.
+fn gateway_fields(spec: &Value) -> Vec<String> {
+    const FIELDS: [&str; 3] = ["gatewayClassName", "k8s.overlays", "upgradeWave"];
+    let lists = ["components.egressGateways", "components.ingressGateways"];
+    let gateways = lists.into_iter().flat_map(|path| {
+        let list = read(spec, path).and_then(Value::as_array);
+        list.into_iter()
+            .flatten()
+            .map(move |gateway| (path, gateway))
+    });
+    let fields = gateways.flat_map(|(path, gateway)| {
+        let name = gateway["name"].as_str().unwrap_or_default();
+        let set = FIELDS
+            .into_iter()
+            .filter(|field| read(gateway, field).is_some());
+        set.map(move |field| format!("{path}[{name}].{field}"))
+    });
+    fields.collect()
 }
 
 fn table() -> Vec<(&'static str, Asks)> {
@@ -56,8 +77,6 @@ fn table() -> Vec<(&'static str, Asks)> {
         ("ca.trustDistribution", Unless(json!("ConfigMap"))),
         ("channel", Unless(json!("None"))),
         ("components.cni", Always),
-        ("components.egressGateways", Always),
-        ("components.ingressGateways", Always),
         ("components.injector.k8s.hpaSpec", Always),
         ("components.injector.k8s.overlays", Always),
         ("components.pilot.k8s.hpaSpec", Always),

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
+mod gateways;
 mod order;
 mod outage;
 mod removal;
@@ -29,6 +30,7 @@ fn nothing() -> World {
         now: OffsetDateTime::from_unix_timestamp(1_800_000_000).unwrap(),
         owned: BTreeMap::new(),
         secrets: BTreeMap::new(),
+        gateway_secrets: Default::default(),
         namespace: Namespace::Active,
         namespaces: vec!["default".into(), "weft-system".into()],
         proxies: BTreeMap::new(),
