@@ -2,7 +2,7 @@
 //! browser hand them over. Source: Fetch standard §3.2, Envoy `CorsPolicy`.
 
 use super::{Flight, falls_in, own};
-use crate::config::{Cors, HttpFilterOverride};
+use crate::config::{Cors, HttpFilterOverride, StringMatch};
 use crate::data::http::fields::Fields;
 use crate::data::http::head::Request;
 use crate::data::http::local::Local;
@@ -60,7 +60,9 @@ fn decide(cors: &Cors, origin: &str, request: &Request) -> Decision {
             .fields
             .get(asks)
             .is_some_and(|method| !method.is_empty());
-    let allowed = cors.origins.iter().any(|wanted| wanted.matches(origin));
+    // As in Envoy, a condition that `*` meets is met by every origin.
+    let meets = |wanted: &StringMatch| wanted.matches("*") || wanted.matches(origin);
+    let allowed = cors.origins.iter().any(meets);
     match (allowed, preflight) {
         (false, true) if !cors.forward_unmatched_preflight => Decision::Ignored,
         (false, _) => Decision::Unmatched,
@@ -96,7 +98,6 @@ fn fields(cors: &Cors, origin: &str, more: &[(&str, &str)]) -> Fields {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::StringMatch;
 
     fn request(method: Method, asks: &str) -> Request {
         Request {
@@ -114,6 +115,7 @@ mod tests {
         let origins = vec![StringMatch::Exact("https://a.test".into(), false)];
         let policy = Cors { origins, ..Cors::default() };
         let forwarding = Cors { forward_unmatched_preflight: true, ..policy.clone() };
+        let open = Cors { origins: vec![StringMatch::Exact("*".into(), false)], ..Cors::default() };
         let granted = || fields(&policy, "https://a.test", &[]);
         for (cors, origin, method, asks, expected) in [
             (&policy,     "https://a.test", Method::OPTIONS, "PUT", Decision::Preflight(granted())),
@@ -122,6 +124,7 @@ mod tests {
             (&policy,     "https://b.test", Method::OPTIONS, "PUT", Decision::Ignored),
             (&forwarding, "https://b.test", Method::OPTIONS, "PUT", Decision::Unmatched),
             (&policy,     "https://b.test", Method::GET,     "",    Decision::Unmatched),
+            (&open,       "https://b.test", Method::GET,     "",    Decision::Allowed(fields(&open, "https://b.test", &[]))),
         ] {
             assert_eq!(decide(cors, origin, &request(method.clone(), asks)), expected, "{origin} {method} {asks}");
         }
