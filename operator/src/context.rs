@@ -15,6 +15,8 @@ pub struct Context {
     pub kube: Client,
     /// Image of the operator, beside which the mesh's images are.
     pub own_image: String,
+    /// Namespace of the operator, whose Secrets it may read and write.
+    pub namespace: String,
     /// Recent writes.
     pub pace: std::sync::Arc<Pace>,
     /// Evictions that may happen now.
@@ -33,8 +35,8 @@ impl std::fmt::Debug for Context {
 }
 
 impl Context {
-    /// A context for the operator `instance`, the name of its pod.
-    pub fn new(kube: Client, own_image: String, instance: String) -> Self {
+    /// A context for the operator `instance`, the name of its pod, in `namespace`.
+    pub fn new(kube: Client, own_image: String, (namespace, instance): (String, String)) -> Self {
         let reporter = Reporter {
             controller: "weft-operator".to_owned(),
             instance: Some(instance),
@@ -43,6 +45,7 @@ impl Context {
             events: Recorder::new(kube.clone(), reporter),
             kube,
             own_image,
+            namespace,
             pace: std::sync::Arc::default(),
             evictions: std::sync::Arc::default(),
             metrics: std::sync::Arc::default(),

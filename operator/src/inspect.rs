@@ -55,14 +55,21 @@ pub async fn world(kube: &Client, mesh: &MeshOperator) -> Result<World, Error> {
         .await?;
     let injected = injected(kube).await?;
     let owned = owned(kube, &name).await?;
+    let rival = rival(kube, mesh).await?;
+    let state = state(&namespaces.items, &namespace);
+    let secrets = match (&rival, state) {
+        (None, Namespace::Active) => secrets(kube, &namespace).await?,
+        // Nothing is brought, and nobody gave a right to them.
+        (Some(_), _) | (None, Namespace::Absent | Namespace::Terminating) => BTreeMap::new(),
+    };
     Ok(World {
         now: OffsetDateTime::now_utc(),
         missed: missed(kube, mesh, (&owned, &namespaces.items)).await?,
         strict: strict(kube, mesh).await?,
         owned,
-        secrets: secrets(kube, &namespace).await?,
+        secrets,
         gateway_secrets: gateway_secrets(kube).await?,
-        namespace: state(&namespaces.items, &namespace),
+        namespace: state,
         namespaces: namespaces
             .iter()
             .filter(|n| active(n))
@@ -75,7 +82,7 @@ pub async fn world(kube: &Client, mesh: &MeshOperator) -> Result<World, Error> {
             .map(|pod| PodName::of(&pod.metadata))
             .collect(),
         troubles: troubles(kube, &namespace, &name).await?,
-        rival: rival(kube, mesh).await?,
+        rival,
     })
 }
 
@@ -271,7 +278,10 @@ fn trouble(pod: &str, status: &ContainerStatus) -> Option<Trouble> {
 }
 
 /// The MeshOperator that was there before `mesh`, if there is one.
-async fn rival(kube: &Client, mesh: &MeshOperator) -> Result<Option<String>, Error> {
+///
+/// # Errors
+/// If the API server does not answer.
+pub async fn rival(kube: &Client, mesh: &MeshOperator) -> Result<Option<String>, Error> {
     let all = Api::<MeshOperator>::all(kube.clone())
         .list(&ListParams::default())
         .await?;

@@ -10,6 +10,7 @@ pub mod reconcile;
 pub mod inspect;
 pub mod world;
 
+pub mod access;
 pub mod ca;
 pub mod images;
 pub mod object;

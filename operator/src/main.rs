@@ -23,7 +23,7 @@ async fn main() -> anyhow::Result<()> {
     let cx = Arc::new(Context::new(
         kube,
         settings.image.clone(),
-        settings.name.clone(),
+        (settings.namespace.clone(), settings.name.clone()),
     ));
     let monitoring = tokio::spawn(serve::monitoring(settings.listen, cx.metrics.clone()));
     let stop = CancellationToken::new();

@@ -44,6 +44,26 @@ pub fn compose(
     status
 }
 
+/// The status after a pass that `finding` stopped: all else is as it was.
+pub fn stopped(mesh: &MeshOperator, finding: &Finding, now: OffsetDateTime) -> MeshOperatorStatus {
+    let mut status = mesh.status.clone().unwrap_or_default();
+    let generation = mesh.metadata.generation;
+    let found = conditions(
+        &status.conditions,
+        std::slice::from_ref(finding),
+        generation,
+        now,
+    );
+    let others = status.conditions.into_iter();
+    let others = others.filter(|condition| condition.type_ != finding.kind.as_str());
+    status.conditions = others.chain(found).collect();
+    status.phase = Some(match was_ready(mesh) {
+        true => Phase::Degraded,
+        false => Phase::Blocked,
+    });
+    status
+}
+
 /// Writes `status` if it says anything new.
 ///
 /// # Errors

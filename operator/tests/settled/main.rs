@@ -34,7 +34,11 @@ async fn pass(server: &Arc<Server>, cx: &Arc<Context>) -> Vec<String> {
 
 fn context(server: &Arc<Server>) -> Arc<Context> {
     let image = "localhost/weft-operator:dev".to_owned();
-    Arc::new(Context::new(server.client(), image, "test".to_owned()))
+    Arc::new(Context::new(
+        server.client(),
+        image,
+        ("weft-system".to_owned(), "test".to_owned()),
+    ))
 }
 
 #[tokio::test]
