@@ -28,6 +28,8 @@ pub struct Plan {
     pub evictions: Vec<PodName>,
     /// What is known of its certificate authority.
     pub authority: Authority,
+    /// Whether the webhook's next certificate waits until the API server trusts it.
+    pub changes_over: bool,
     /// Objects as they should be, in the order of writing.
     pub writes: Vec<Object>,
     /// Objects that should not be, in the order of deletion.
@@ -76,7 +78,8 @@ pub fn next(object: &MeshOperator, world: &World, own_image: &str) -> Result<Pla
     let mut rendered = render::objects(mesh)?;
     rendered.extend(render::gateways(mesh, &world.gateway_secrets)?);
     let (authority, mut secrets) = authority(mesh, world)?;
-    let bundle = webhook_secret(mesh, world, &mut secrets)?;
+    let served = webhook_secret(mesh, world, &mut secrets)?;
+    let bundle = served.get("ca.crt").cloned().unwrap_or_default();
     let mut writes = namespace(mesh, world);
     writes.extend(
         secrets
@@ -92,6 +95,7 @@ pub fn next(object: &MeshOperator, world: &World, own_image: &str) -> Result<Pla
         fuse,
         evictions: evictions(fuse, world),
         authority,
+        changes_over: ca::webhook_waits(&served),
         writes,
         deletes,
     })
@@ -161,21 +165,20 @@ fn authority(mesh: &Mesh, world: &World) -> Result<(Authority, Secrets), CannotM
     Ok((found, writes))
 }
 
-/// The bundle by which the API server trusts the injector; its Secret is added to `secrets` where
-/// it must change.
-fn webhook_secret(mesh: &Mesh, world: &World, secrets: &mut Secrets) -> Result<String, CannotMake> {
+/// What the Secret of the injector's certificate should hold; it is added to `secrets` where it must
+/// change.
+fn webhook_secret(mesh: &Mesh, world: &World, secrets: &mut Secrets) -> Result<Texts, CannotMake> {
     let held = world.secrets.get(ca::WEBHOOK);
     let trusted = world.trusted_bundle(INJECTOR);
     let life = (mesh.lives.webhook, world.now);
     let step = ca::webhook_step(held, trusted.as_deref(), &mesh.namespace, life)?;
-    let texts = match (step, held) {
+    Ok(match (step, held) {
         (WebhookStep::Keep, held) => held.cloned().unwrap_or_default(),
         (WebhookStep::Write(texts), _) => {
             secrets.push((ca::WEBHOOK, texts.clone()));
             texts
         }
-    };
-    Ok(texts.get("ca.crt").cloned().unwrap_or_default())
+    })
 }
 
 fn secret(mesh: &Mesh, name: &str, texts: &Texts) -> Object {

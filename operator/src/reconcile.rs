@@ -1,5 +1,6 @@
 //! One pass over one MeshOperator.
 
+use crate::access;
 use crate::condition::{Finding, Kind, Reason};
 use crate::context::Context;
 use crate::error::Error;
@@ -17,6 +18,7 @@ use kube::{Api, ResourceExt};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
+use time::OffsetDateTime;
 use weft_api::operator::MeshOperator;
 
 /// Certificates age without any event, so that everything is looked at now and then.
@@ -27,23 +29,49 @@ const SOON: Duration = Duration::from_secs(5);
 /// Moves the cluster one step towards `mesh.spec`. Level-triggered: safe to call at any time.
 ///
 /// # Errors
-/// If the API server does not answer; nothing is reported then, because nothing is known.
+/// If the API server does not answer; a refusal is reported as a condition, an unreachable one cannot be.
 pub async fn reconcile(mesh: Arc<MeshOperator>, cx: Arc<Context>) -> Result<Action, Error> {
-    let world = inspect::world(&cx.kube, &mesh).await?;
+    let passed = pass(&mesh, &cx).await;
+    if let Err(error) = &passed {
+        report(&mesh, &cx, error).await;
+    }
+    passed
+}
+
+/// Reports why a pass ended early, if the API server refused something; it would not take more if it were away.
+async fn report(mesh: &MeshOperator, cx: &Context, error: &Error) {
+    let Error::Kube(kube::Error::Api(refusal)) = error else {
+        return;
+    };
+    if refusal.is_conflict() || refusal.is_not_found() {
+        return; // somebody was faster: the next pass knows more
+    }
+    let text = format!("the API server refused: {}", refusal.message);
+    let found = Finding::no(Kind::Reconciled, Reason::ApplyFailed, text);
+    let status = status::stopped(mesh, &found, OffsetDateTime::now_utc());
+    match status::publish(&cx.kube, mesh, &status).await {
+        Ok(true) => cx.tell_changes(mesh, &[found]).await,
+        Ok(false) => {}
+        Err(error) => tracing::warn!(%error, "the status cannot be written either"),
+    }
+}
+
+async fn pass(mesh: &MeshOperator, cx: &Context) -> Result<Action, Error> {
+    if inspect::rival(&cx.kube, mesh).await?.is_none() {
+        access::open(cx, mesh).await?;
+    }
+    let world = inspect::world(&cx.kube, mesh).await?;
     if mesh.metadata.deletion_timestamp.is_some() {
-        return remove(&mesh, &cx, &world).await;
+        return remove(mesh, cx, &world).await;
     }
     if !mesh
         .finalizers()
         .iter()
         .any(|finalizer| finalizer == FINALIZER)
     {
-        set_finalizers(&mesh, &cx, |finalizers| {
-            finalizers.push(FINALIZER.to_owned())
-        })
-        .await?;
+        set_finalizers(mesh, cx, |finalizers| finalizers.push(FINALIZER.to_owned())).await?;
     }
-    bring(&mesh, &cx, &world, None).await
+    bring(mesh, cx, &world, None).await
 }
 
 /// Plans, writes, reports; `extra` is reported as well.
@@ -70,8 +98,8 @@ async fn bring(
     }
     let writes = outcome.map_or(0, |outcome| outcome.written.len());
     cx.metrics.passed(writes + usize::from(told));
-    let replaces = plan.is_some_and(|plan| !plan.evictions.is_empty());
-    let settled = !replaces
+    let busy = plan.is_some_and(|plan| plan.changes_over || !plan.evictions.is_empty());
+    let settled = !busy
         && found
             .iter()
             .any(|finding| finding.reason == Reason::Settled);
@@ -132,6 +160,9 @@ async fn remove(mesh: &MeshOperator, cx: &Context, world: &World) -> Result<Acti
         }
         Step::Finish { kept, left } => {
             tell_end(mesh, cx, (&kept, &left)).await;
+            if world.rival.is_none() {
+                access::close(&cx.kube).await?;
+            }
             set_finalizers(mesh, cx, |all| {
                 all.retain(|finalizer| finalizer != FINALIZER)
             })

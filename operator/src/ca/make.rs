@@ -8,7 +8,7 @@ use std::time::Duration;
 use time::OffsetDateTime;
 
 /// Clocks of nodes differ: certificates are valid from a little earlier.
-const SKEW: Duration = Duration::from_secs(300);
+pub(super) const SKEW: Duration = Duration::from_secs(300);
 
 /// A certificate and its key, both PEM.
 pub(super) struct Pair {

@@ -11,7 +11,10 @@ mod webhook;
 
 pub use make::CannotMake;
 pub use mesh::{Authority, Facts, authority, issue, make_all};
-pub use webhook::{Step as WebhookStep, not_after as webhook_not_after, step as webhook_step};
+pub use webhook::{
+    Step as WebhookStep, not_after as webhook_not_after, step as webhook_step,
+    waits as webhook_waits,
+};
 
 use std::collections::BTreeMap;
 

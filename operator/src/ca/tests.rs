@@ -148,7 +148,14 @@ fn the_webhooks_certificate_rotates_with_overlap() {
         "the API server does not know the new one yet"
     );
 
-    let changed = written(stepped(Some(&announced), Some(&announced["ca.crt"]), half));
+    assert_eq!(
+        stepped(Some(&announced), Some(&announced["ca.crt"]), half),
+        WebhookStep::Keep,
+        "the API server was told this very moment"
+    );
+
+    let heard = half + Duration::from_secs(4);
+    let changed = written(stepped(Some(&announced), Some(&announced["ca.crt"]), heard));
     assert_ne!(changed["tls.crt"], first["tls.crt"]);
     assert_eq!(
         changed["ca.crt"], announced["ca.crt"],
@@ -168,6 +175,28 @@ fn the_webhooks_certificate_rotates_with_overlap() {
         announced["ca.crt"].ends_with(&settled["ca.crt"]),
         "only the new one is trusted"
     );
+}
+
+#[test]
+fn a_lost_webhook_certificate_is_made_anew_with_overlap() {
+    let first = written(stepped(None, None, now()));
+    let trusted = Some(first["ca.crt"].as_str());
+    let announced = written(stepped(None, trusted, now()));
+    assert!(
+        announced["ca.crt"].starts_with(&first["ca.crt"]) && announced["ca.crt"] != first["ca.crt"],
+        "injectors still show the old one"
+    );
+    assert!(
+        !announced.contains_key("tls.crt"),
+        "no injector may take the new one yet"
+    );
+    let soon = now() + Duration::from_secs(4);
+    assert_eq!(stepped(Some(&announced), trusted, soon), WebhookStep::Keep);
+
+    let told = Some(announced["ca.crt"].as_str());
+    let changed = written(stepped(Some(&announced), told, soon));
+    assert_eq!(changed["tls.crt"], announced["next.crt"]);
+    assert_eq!(changed["ca.crt"], announced["ca.crt"]);
 }
 
 #[test]

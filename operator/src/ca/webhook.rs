@@ -12,6 +12,8 @@ use time::OffsetDateTime;
 
 /// How long after a change-over the old authority stays trusted.
 const OVERLAP: Duration = Duration::from_secs(3600);
+/// How long a successor waits at least: the API server is told at once and takes a moment to hear it.
+const HEARING: Duration = Duration::from_secs(3);
 
 /// What the Secret `weft-injector-tls` should hold.
 #[derive(Debug, Eq, PartialEq)]
@@ -25,7 +27,7 @@ pub enum Step {
 /// Decides on the Secret's texts.
 ///
 /// `trusted` is the bundle in the webhook configuration, `None` where there is no configuration.
-/// An unreadable or expired certificate is replaced at once: nothing of a user's is in it.
+/// An unreadable or expired certificate is replaced without being asked: nothing of a user's is in it.
 ///
 /// # Errors
 /// If the library that makes certificates refuses.
@@ -35,28 +37,38 @@ pub fn step(
     namespace: &str,
     (life, now): (Duration, OffsetDateTime),
 ) -> Result<Step, CannotMake> {
-    let usable = held.filter(|held| usable(held, now));
-    let Some(held) = usable else {
-        let (authority, pair) = fresh(namespace, life, now)?;
-        return Ok(Step::Write(texts(pair, authority)));
-    };
-    if held.contains_key("next.crt") {
+    if let Some((held, next)) = held.and_then(|held| Some((held, waiting(held, now)?))) {
         let told = trusted.is_none_or(|trusted| trusted == held["ca.crt"]);
-        return Ok(if told {
-            Step::Write(change_over(held))
-        } else {
-            Step::Keep
+        let heard = trusted.is_none() || now >= next + make::SKEW + HEARING;
+        return Ok(match told && heard {
+            true => Step::Write(change_over(held)),
+            false => Step::Keep,
         });
     }
+    let Some(held) = held.filter(|held| usable(held, now)) else {
+        let (authority, pair) = fresh(namespace, life, now)?;
+        let trusted = trusted.filter(|trusted| mesh::certificates(trusted).is_ok());
+        return Ok(Step::Write(match trusted {
+            // Injectors still show what this bundle vouches for.
+            Some(trusted) => announce(&Texts::new(), (trusted, &authority), pair),
+            None => texts(pair, authority),
+        }));
+    };
     let (start, end) = validity(&held["tls.crt"]).expect("a usable certificate has dates");
     if now >= start + (end - start) / 2 {
         let (authority, pair) = fresh(namespace, life, now)?;
-        return Ok(Step::Write(announce(held, &authority, pair)));
+        let trusted = (held["ca.crt"].as_str(), authority.as_str());
+        return Ok(Step::Write(announce(held, trusted, pair)));
     }
     match settle(held) {
         Some(settled) if now >= start + OVERLAP => Ok(Step::Write(settled)),
         _ => Ok(Step::Keep),
     }
+}
+
+/// Whether a successor waits in the Secret `held` until the API server trusts it.
+pub fn waits(held: &Texts) -> bool {
+    held.contains_key("next.crt")
 }
 
 /// End of the certificate in use.
@@ -76,13 +88,20 @@ pub(super) fn validity(text: &str) -> Option<(OffsetDateTime, OffsetDateTime)> {
 }
 
 fn usable(held: &Texts, now: OffsetDateTime) -> bool {
-    let complete = ["tls.crt", "tls.key", "ca.crt"]
-        .iter()
-        .all(|key| held.contains_key(*key));
-    let key = held
-        .get("tls.key")
-        .is_some_and(|key| rcgen::KeyPair::from_pem(key).is_ok());
-    complete && key && not_after(held).is_some_and(|end| now < end)
+    valid(held, ("tls.crt", "tls.key"), now).is_some()
+}
+
+/// Start of the successor that waits, if it can be used.
+fn waiting(held: &Texts, now: OffsetDateTime) -> Option<OffsetDateTime> {
+    valid(held, ("next.crt", "next.key"), now)
+}
+
+/// Start of this certificate of the Secret, if it can be used.
+fn valid(held: &Texts, (chain, key): (&str, &str), now: OffsetDateTime) -> Option<OffsetDateTime> {
+    held.get("ca.crt")?;
+    rcgen::KeyPair::from_pem(held.get(key)?).ok()?;
+    let (start, end) = validity(held.get(chain)?)?;
+    (now < end).then_some(start)
 }
 
 /// A new authority and what it signed.
@@ -109,13 +128,10 @@ fn texts(pair: Pair, authorities: String) -> Texts {
     ])
 }
 
-/// Trusts the successor's authority as well; the successor waits.
-fn announce(held: &Texts, authority: &str, next: Pair) -> Texts {
+/// Trusts the successor's authority beside the `trusted` one; the successor waits.
+fn announce(held: &Texts, (trusted, authority): (&str, &str), next: Pair) -> Texts {
     let mut texts = held.clone();
-    texts.insert(
-        "ca.crt".to_owned(),
-        format!("{}{authority}", held["ca.crt"]),
-    );
+    texts.insert("ca.crt".to_owned(), format!("{trusted}{authority}"));
     texts.insert("next.crt".to_owned(), next.certificate);
     texts.insert("next.key".to_owned(), next.key);
     texts
