@@ -11,6 +11,7 @@ mod exec;
 mod kill;
 mod length;
 mod mesh;
+mod tls;
 mod traffic;
 mod wire;
 
@@ -22,5 +23,6 @@ pub use exec::{Output, exec};
 pub use kill::kill_proxy;
 pub use length::{Length, figure};
 pub use mesh::{MESH, Mesh, SYSTEM};
+pub use tls::Issuer;
 pub use traffic::{Report, Traffic};
 pub use wire::Capture;

@@ -109,18 +109,20 @@ pub(crate) async fn once(asked: &Asked) -> Result<()> {
     Ok(())
 }
 
+/// The address that `name:port` stands for.
+pub(crate) async fn address(text: &str) -> Result<SocketAddr> {
+    let (name, port) = text.rsplit_once(':').context("an address is `name:port`")?;
+    let resolver = TokioResolver::builder_tokio()?.build()?;
+    let found = addresses(&resolver, name).await?.next();
+    let found = found.context("no address")?;
+    Ok(SocketAddr::new(found.ip(), port.parse()?))
+}
+
 /// Prints the first line that the server sends, with the milliseconds that it took.
 pub(crate) async fn banner(address: &str) -> Result<()> {
-    let (name, port) = address
-        .rsplit_once(':')
-        .context("an address is `name:port`")?;
-    let resolver = TokioResolver::builder_tokio()?.build()?;
-    let found = addresses(&resolver, name)
-        .await?
-        .next()
-        .context("no address")?;
+    let address = self::address(address).await?;
     let began = std::time::Instant::now();
-    let stream = TcpStream::connect(SocketAddr::new(found.ip(), port.parse()?)).await?;
+    let stream = TcpStream::connect(address).await?;
     let mut line = String::new();
     let read = timeout(LIMIT, BufReader::new(stream).read_line(&mut line)).await;
     read.context("no line came")??;

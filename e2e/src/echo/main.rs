@@ -8,6 +8,7 @@ mod answer;
 mod call;
 mod load;
 mod serve;
+mod tls;
 
 use std::net::SocketAddr;
 
@@ -22,6 +23,8 @@ enum Role {
     Call(call::Asked),
     /// Open a TCP connection and print the first line that comes.
     Banner { address: String },
+    /// Open a TLS connection and print the name by which the server was asked.
+    Tls { address: String, name: String },
     /// Terminate the `load` of this container.
     Stop,
     /// Send requests until told to terminate, then print a report as JSON.
@@ -45,6 +48,11 @@ enum Server {
         #[arg(default_value = "[::]:9000")]
         address: SocketAddr,
     },
+    /// Tell each TLS client by which name it asked.
+    Tls {
+        #[arg(default_value = "[::]:9443")]
+        address: SocketAddr,
+    },
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -52,6 +60,8 @@ async fn main() -> Result<()> {
     match Role::parse() {
         Role::Serve(Server::Http { address }) => serve::http(address).await,
         Role::Serve(Server::Tcp { address }) => serve::banner(address).await,
+        Role::Serve(Server::Tls { address }) => tls::serve(address).await,
+        Role::Tls { address, name } => tls::call(&address, &name).await,
         Role::Call(asked) => call::once(&asked).await,
         Role::Banner { address } => call::banner(&address).await,
         Role::Stop => load::stop(),

@@ -44,7 +44,7 @@ pub(crate) async fn banner(address: SocketAddr) -> Result<()> {
     .await
 }
 
-async fn accept<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F) -> Result<()>
+pub(crate) async fn accept<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F) -> Result<()>
 where
     F: Future<Output = ()> + Send + 'static,
 {

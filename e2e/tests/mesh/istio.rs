@@ -31,7 +31,8 @@ async fn the_seeds_documents_of_istio_system_do_what_they_say() -> Result<()> {
     peers_are_checked_on_three_levels(&mesh).await?;
     namespace.delete().await?;
     mesh.cluster.delete_leftovers().await?;
-    mesh.remove().await
+    mesh.remove().await?;
+    mesh.cluster.delete_namespace(ROOT).await
 }
 
 /// Row S35 for the control plane and the proxies: `11-istiooperator.yaml` with another apiVersion and kind.
@@ -55,7 +56,10 @@ async fn control_plane_has_its_resources(mesh: &Mesh) -> Result<()> {
         requests["cpu"].0 == "500m" && matches!(requests["memory"].0.as_str(), "2048Mi" | "2Gi"),
         "the control plane asks for {requests:?}"
     );
-    Ok(())
+    let gateway = api.get("istio-ingressgateway").await?;
+    let spec = gateway.spec.context("a spec")?;
+    let pod = spec.template.spec.context("a pod")?;
+    has(&pod.containers[0], &["100m", "128Mi", "2", "1Gi"])
 }
 
 /// Row S36.

@@ -3,7 +3,9 @@
 //! Run by `cargo xtask e2e`; by hand with `cargo test -p weft-e2e --features cluster -- --test-threads 1`,
 //! because all of them share one mesh.
 
+mod egress;
 mod endpoints;
+mod gateway;
 mod inject;
 mod install;
 mod istio;
