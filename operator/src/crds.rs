@@ -6,9 +6,15 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{Patch, PatchParams};
 use kube::runtime::wait::{await_condition, conditions::is_crd_established};
 use kube::{Api, Client, ResourceExt};
+use std::time::Duration;
 
 /// Annotation with the version of Weft that a definition came with.
 const VERSION: &str = "weft.mesh/crd-version";
+
+/// How long a definition may take to be served.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Time until definitions that could not be brought are tried again.
+const AGAIN: Duration = Duration::from_secs(60);
 
 /// What is done about one definition.
 #[derive(Debug, Eq, PartialEq)]
@@ -19,32 +25,67 @@ enum Decision {
     Keep,
 }
 
-/// Brings every definition that is missing or older, and waits until all are served.
+/// Brings every definition that is missing or older, and waits until they are served. One that the API
+/// server refuses, or that it does not serve in time, is named in the log and keeps no other.
 ///
-/// # Errors
-/// If the API server refuses.
-pub async fn bring(kube: &Client) -> Result<(), kube::Error> {
+/// Tells whether all are there.
+pub async fn bring(kube: &Client) -> bool {
     let api = Api::<CustomResourceDefinition>::all(kube.clone());
-    for mut wanted in weft_api::crds() {
-        let name = wanted.name_any();
-        wanted
-            .annotations_mut()
-            .insert(VERSION.to_owned(), versions::OPERATOR.to_owned());
-        let live = api.get_opt(&name).await?;
-        if decide(live.as_ref(), &wanted) == Decision::Apply {
-            tracing::info!(definition = name, "bringing a definition");
-            let ours = PatchParams::apply(MANAGER).force();
-            api.patch(&name, &ours, &Patch::Apply(&wanted)).await?;
-        }
-    }
+    let mut brought = Vec::new();
+    let mut all = true;
     for wanted in weft_api::crds() {
         let name = wanted.name_any();
-        let established = await_condition(api.clone(), &name, is_crd_established());
-        if let Err(error) = established.await {
-            tracing::warn!(definition = name, %error, "a definition is not served yet");
+        match bring_one(&api, wanted).await {
+            Ok(()) => brought.push(name),
+            Err(error) => {
+                all = false;
+                tracing::error!(
+                    definition = name, %error,
+                    "a definition of a kind cannot be brought; objects of this kind have no effect until it can"
+                );
+            }
         }
     }
+    for name in brought {
+        all &= served(&api, &name).await;
+    }
+    all
+}
+
+/// Tries again now and then until every definition is there.
+pub async fn keep_bringing(kube: Client) {
+    loop {
+        tokio::time::sleep(AGAIN).await;
+        if bring(&kube).await {
+            return;
+        }
+    }
+}
+
+async fn bring_one(
+    api: &Api<CustomResourceDefinition>,
+    mut wanted: CustomResourceDefinition,
+) -> Result<(), kube::Error> {
+    let name = wanted.name_any();
+    let annotations = wanted.annotations_mut();
+    annotations.insert(VERSION.to_owned(), versions::OPERATOR.to_owned());
+    let live = api.get_opt(&name).await?;
+    if decide(live.as_ref(), &wanted) == Decision::Apply {
+        tracing::info!(definition = name, "bringing a definition");
+        let ours = PatchParams::apply(MANAGER).force();
+        api.patch(&name, &ours, &Patch::Apply(&wanted)).await?;
+    }
     Ok(())
+}
+
+/// Waits until the API server serves a definition, but not for ever.
+async fn served(api: &Api<CustomResourceDefinition>, name: &str) -> bool {
+    let established = await_condition(api.clone(), name, is_crd_established());
+    let served = matches!(tokio::time::timeout(PATIENCE, established).await, Ok(Ok(_)));
+    if !served {
+        tracing::warn!(definition = name, "a definition is not served yet");
+    }
+    served
 }
 
 /// A definition that others brought, such as Istio's own of the same kind, is left to them.

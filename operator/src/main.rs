@@ -62,9 +62,9 @@ async fn lead(
     }
     tracing::info!("this replica leads");
     cx.metrics.leads(true);
-    crds::bring(&cx.kube)
-        .await
-        .context("the definitions of kinds cannot be brought")?;
+    if !crds::bring(&cx.kube).await {
+        tokio::spawn(crds::keep_bringing(cx.kube.clone()));
+    }
     let over = over(election.view(), stop.clone());
     controller::run(cx.clone(), &settings.namespace, over).await;
     // Another replica may be at work already: a fresh process starts from what the cluster holds.

@@ -17,6 +17,8 @@ pub(crate) struct Server {
 struct State {
     objects: BTreeMap<String, Value>,
     writes: Vec<String>,
+    /// What ends the path of writes that are refused.
+    refused: Option<String>,
 }
 
 impl Server {
@@ -60,6 +62,11 @@ impl Server {
         merge(state.objects.get_mut(path).unwrap(), change);
     }
 
+    /// Refuses writes to what has this name from now on.
+    pub(crate) fn refuse(&self, name: &str) {
+        self.state.lock().unwrap().refused = Some(format!("/{name}"));
+    }
+
     /// The writes since the last call, but dry runs.
     pub(crate) fn writes(&self) -> Vec<String> {
         std::mem::take(&mut self.state.lock().unwrap().writes)
@@ -72,6 +79,9 @@ impl Server {
         }
         match method.as_str() {
             "GET" => state.read(path, query),
+            _ if matches!(&state.refused, Some(name) if path.ends_with(name)) => {
+                (403, failure("Forbidden", 403))
+            }
             "PATCH" => (200, state.patch(path, query, body)),
             _ => (201, serde_json::from_slice(body).unwrap()),
         }
@@ -85,13 +95,20 @@ impl State {
         }
         let in_it =
             |(at, object): (&String, &Value)| (collection(at) == path).then(|| object.clone());
-        let items: Vec<Value> = self.objects.iter().filter_map(in_it).collect();
+        let named = |object: &Value| {
+            let name = object["metadata"]["name"].as_str().unwrap_or_default();
+            !query.contains("fieldSelector=metadata.name") || query.contains(&format!("%3D{name}&"))
+        };
+        let items: Vec<Value> = self
+            .objects
+            .iter()
+            .filter_map(in_it)
+            .filter(named)
+            .collect();
         let last = path.rsplit('/').next().unwrap();
         let all = ["namespaces", "pods", "meshoperators"].contains(&last);
-        if !all && !query.contains("labelSelector") {
-            let status = json!({"kind": "Status", "apiVersion": "v1", "status": "Failure",
-                "reason": "NotFound", "message": format!("{last} not found"), "code": 404});
-            return (404, status);
+        if !all && !query.contains("labelSelector") && !query.contains("fieldSelector") {
+            return (404, failure("NotFound", 404));
         }
         let list = json!({"kind": "List", "apiVersion": "v1", "metadata": {}, "items": items});
         (200, list)
@@ -114,11 +131,19 @@ impl State {
             object["status"] =
                 json!({"replicas": pods, "updatedReplicas": pods, "availableReplicas": pods});
         }
+        if object["kind"] == "CustomResourceDefinition" {
+            object["status"] = json!({"conditions": [{"type": "Established", "status": "True"}]});
+        }
         if !query.contains("dryRun") {
             self.objects.insert(path.to_owned(), object.clone());
         }
         object
     }
+}
+
+fn failure(reason: &str, code: u16) -> Value {
+    json!({"kind": "Status", "apiVersion": "v1", "status": "Failure", "reason": reason,
+        "message": reason, "code": code})
 }
 
 /// The path of the list, over all namespaces, that has the object at `path`.

@@ -9,7 +9,7 @@ use serde_json::json;
 use std::sync::Arc;
 use weft_api::operator::MeshOperator;
 use weft_operator::context::Context;
-use weft_operator::reconcile;
+use weft_operator::{crds, reconcile};
 
 const MESH: &str = "/apis/weft.mesh/v1alpha1/meshoperators/mesh";
 
@@ -90,4 +90,37 @@ async fn only_what_somebody_changed_is_written_again() {
         "{writes:?}"
     );
     assert_eq!(server.object(injector)["spec"]["replicas"], 2);
+}
+
+#[tokio::test]
+async fn a_definition_that_is_refused_keeps_no_other() {
+    let server = cluster();
+    let refused = "gateways.networking.istio.io";
+    server.refuse(refused);
+    assert!(!crds::bring(&server.client()).await);
+
+    let writes = server.writes();
+    assert_eq!(writes.len(), weft_api::crds().len(), "{writes:?}");
+    let last = "virtualservices.networking.istio.io";
+    let path = |name| format!("/apis/apiextensions.k8s.io/v1/customresourcedefinitions/{name}");
+    assert_eq!(
+        server.object(&path(last))["spec"]["group"],
+        "networking.istio.io"
+    );
+}
+
+#[tokio::test]
+async fn a_pass_that_is_refused_says_so_on_the_object() {
+    let server = cluster();
+    let cx = context(&server);
+    server.refuse("mesh"); // the finalizer cannot be written
+    let mesh: MeshOperator = serde_json::from_value(server.object(MESH)).unwrap();
+    assert!(reconcile(Arc::new(mesh), cx).await.is_err());
+
+    let status = server.object(MESH)["status"].clone();
+    assert_eq!(status["phase"], "Blocked", "{status:#}");
+    assert_eq!(
+        status["conditions"][0]["reason"], "ApplyFailed",
+        "{status:#}"
+    );
 }
