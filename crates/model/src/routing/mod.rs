@@ -13,6 +13,7 @@ mod destination;
 mod filters;
 mod headers;
 mod http;
+mod in_force;
 mod notes;
 mod parse;
 mod roots;

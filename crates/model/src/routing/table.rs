@@ -1,6 +1,7 @@
 //! All VirtualServices, and what of them one client sees.
 
 use super::binding::{Binding, Client, Source};
+use super::in_force::in_force;
 use super::parse::{parse, reference};
 use super::roots::{Delegates, is_delegate};
 use super::unknown::{Known, destinations, unknown};
@@ -37,7 +38,7 @@ impl Routing {
                 Ok(service) => {
                     problems.extend(unknown(&service, known));
                     problems.extend(conflicts(&service, &mut winners));
-                    oldest_first.push(Arc::new(service));
+                    oldest_first.push(Arc::new(in_force(service, known)));
                 }
             }
         }

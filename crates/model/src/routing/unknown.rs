@@ -1,6 +1,7 @@
 //! What VirtualServices name and nobody has made.
 
 use super::binding::{Binding, Source};
+use super::in_force::own;
 use super::parse::reference;
 use super::{Action, Destination, Origin, VirtualService};
 use crate::host::Host;
@@ -17,22 +18,23 @@ pub(crate) struct Known {
     pub(crate) gateways: BTreeSet<Key>,
 }
 
-/// Destinations and gateways of `service` that do not exist. Requests to the former are answered
-/// with 503 until they do.
+impl Known {
+    /// Whether a destination exists, with its subset.
+    pub(super) fn has(&self, to: &Destination) -> bool {
+        let subsets = self.services.get(&to.host);
+        subsets.is_some_and(|subsets| to.subset.is_empty() || subsets.contains(&to.subset))
+    }
+}
+
+/// Destinations and gateways of `service` that do not exist.
 pub(super) fn unknown(service: &VirtualService, known: &Known) -> Vec<Problem> {
-    let missing = |to: &Destination| match known.services.get(&to.host) {
-        None => true,
-        Some(subsets) => !to.subset.is_empty() && !subsets.contains(&to.subset),
-    };
-    let places = destinations(service).filter(|(_, to)| missing(to));
+    let own = own(service, known);
+    let places = destinations(service).filter(|(_, to)| !known.has(to));
     let problem = |(origin, to): (&Origin, &Destination)| Problem {
         object: reference(&origin.object),
         field: origin.field.clone(),
         reason: "NotFound",
-        message: match to.subset.as_str() {
-            "" => format!("there is no service {}", to.host),
-            subset => format!("no DestinationRule gives {} a subset {subset}", to.host),
-        },
+        message: message(to, own, known),
         remedy: "create it, or name another destination".into(),
         severity: Severity::Warning,
     };
@@ -41,6 +43,25 @@ pub(super) fn unknown(service: &VirtualService, known: &Known) -> Vec<Problem> {
         .into_iter()
         .chain(gateways(service, known))
         .collect()
+}
+
+/// What is missing, and where its requests go instead.
+fn message(to: &Destination, own: Option<&Host>, known: &Known) -> String {
+    let Destination { host, subset, .. } = to;
+    let (missing, instead) = match (known.services.contains_key(host), own) {
+        (true, _) => (
+            format!("no DestinationRule gives {host} a subset {subset}"),
+            format!("to all of {host}"),
+        ),
+        (false, Some(own)) => (format!("there is no service {host}"), format!("to {own}")),
+        (false, None) => (
+            format!("there is no service {host}"),
+            "nowhere and are answered with 503".to_owned(),
+        ),
+    };
+    format!(
+        "{missing}; until then its requests go to the other destinations of the route, or if there is none {instead}"
+    )
 }
 
 fn gateways(service: &VirtualService, known: &Known) -> Vec<Problem> {
