@@ -2,42 +2,65 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use tokio::sync::Notify;
 
 /// Counts of one cluster over all workers. Source: Envoy `ResourceManager`.
 #[derive(Debug, Default)]
 pub struct Counters {
     /// Connections.
-    pub connections: Arc<AtomicU32>,
+    pub connections: Arc<Counter>,
     /// Requests that wait for a connection.
-    pub pending: Arc<AtomicU32>,
+    pub pending: Arc<Counter>,
     /// Requests in flight.
-    pub requests: Arc<AtomicU32>,
+    pub requests: Arc<Counter>,
     /// Retries in flight.
-    pub retries: Arc<AtomicU32>,
+    pub retries: Arc<Counter>,
+}
+
+/// How many permits of one kind are taken.
+#[derive(Debug, Default)]
+pub struct Counter {
+    taken: AtomicU32,
+    freed: Notify,
+}
+
+impl Counter {
+    /// Ends when a permit has been given back since the last call; one waiter is told of each.
+    pub async fn freed(&self) {
+        self.freed.notified().await;
+    }
 }
 
 /// The right to one more of something; given back when dropped.
 #[derive(Debug)]
-pub struct Permit(Option<Arc<AtomicU32>>);
+pub struct Permit(Option<Arc<Counter>>);
 
 impl Permit {
     /// One of `limit`, or `None` when all are taken. Without a limit nothing is counted.
-    pub fn take(counter: &Arc<AtomicU32>, limit: u32) -> Option<Self> {
+    pub fn take(counter: &Arc<Counter>, limit: u32) -> Option<Self> {
         if limit == u32::MAX {
             return Some(Self(None));
         }
         let step = |taken: u32| (taken < limit).then_some(taken + 1);
-        counter
+        let taken = &counter.taken;
+        taken
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, step)
             .ok()
             .map(|_| Self(Some(Arc::clone(counter))))
+    }
+
+    /// One beyond the limit.
+    pub fn beyond(counter: &Arc<Counter>) -> Self {
+        counter.taken.fetch_add(1, Ordering::Relaxed);
+        Self(Some(Arc::clone(counter)))
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
         if let Some(counter) = &self.0 {
-            counter.fetch_sub(1, Ordering::Relaxed);
+            counter.taken.fetch_sub(1, Ordering::Relaxed);
+            counter.freed.notify_one();
         }
     }
 }

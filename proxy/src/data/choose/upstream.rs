@@ -135,6 +135,16 @@ impl Upstream {
         permit
     }
 
+    /// A connection beyond the limit: a host that has none would serve nobody. Source: Envoy `ConnPoolImplBase`.
+    pub fn connection_beyond_limit(&self) -> Permit {
+        Permit::beyond(&self.shared.counters.connections)
+    }
+
+    /// Ends when a connection of any host has ended since the last call.
+    pub async fn connection_freed(&self) {
+        self.shared.counters.connections.freed().await;
+    }
+
     /// A permit for one more request that waits for a connection.
     pub fn pending_permit(&self) -> Option<Permit> {
         Permit::take(&self.shared.counters.pending, self.config.limits.pending)

@@ -7,9 +7,10 @@ use super::{h1, h2};
 use crate::config::Cluster;
 use crate::data::dial::{Ends, Offer};
 use bytes::Bytes;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
+use tokio::sync::Notify;
 
 /// Idle connections live this long when the cluster does not say.
 const IDLE: Duration = Duration::from_secs(60);
@@ -110,6 +111,18 @@ pub struct HostPool {
     idle: Rc<RefCell<Idle>>,
     /// The dial of a connection that will be shared.
     pub dialling: Dialling,
+    freed: Notify,
+    waiting: Rc<Cell<u32>>,
+}
+
+/// A request that waits for a connection, until it is dropped.
+#[derive(Debug)]
+pub struct Waiting(Rc<Cell<u32>>);
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
 }
 
 /// The most recently used one is last, and is taken first.
@@ -151,7 +164,24 @@ impl HostPool {
         }
         connection.idle_since = Instant::now();
         idle.h1.push(*connection);
+        self.freed.notify_one();
         self.keep_swept(&mut idle, cluster);
+    }
+
+    /// Counts one more request that waits.
+    pub fn wait(&self) -> Waiting {
+        self.waiting.set(self.waiting.get() + 1);
+        Waiting(Rc::clone(&self.waiting))
+    }
+
+    /// Requests that wait now.
+    pub fn waiting(&self) -> u32 {
+        self.waiting.get()
+    }
+
+    /// Ends when a connection has become idle since the last call; one waiter is told of each.
+    pub async fn freed(&self) {
+        self.freed.notified().await;
     }
 
     /// Lets later requests use `connection` beside the present one.

@@ -1,7 +1,7 @@
 //! A connection for one try: an idle one, or a fresh one.
 
 use crate::config::UpstreamProtocol;
-use crate::data::choose::{Host, Upstream};
+use crate::data::choose::{Host, Permit, Upstream};
 use crate::data::dial::{self, DialError, Offer};
 use crate::data::http::dialling::{Ended, Role};
 use crate::data::http::failure::Failure;
@@ -36,7 +36,40 @@ pub(super) async fn connect(
     let _pending = wanted.upstream.pending_permit().ok_or(Failure::Overflow)?;
     match offer {
         Offer::Http2 => shared(wanted).await,
-        Offer::Http1 | Offer::Tcp => Ok((dialled(wanted, offer).await?, false)),
+        Offer::Http1 | Offer::Tcp => match turn(wanted, offer, fresh).await {
+            Turn::Next(connection) => Ok((connection, true)),
+            Turn::New(permit) => Ok((dialled(wanted, offer, permit).await?, false)),
+        },
+    }
+}
+
+/// What a request that had to wait may do.
+enum Turn {
+    /// Use what another request has left.
+    Next(Connection),
+    /// Make a connection.
+    New(Permit),
+}
+
+/// Waits until there may be one more connection, or one is idle. `fresh` as in [`connect`].
+async fn turn(wanted: Wanted<'_>, offer: Offer, fresh: bool) -> Turn {
+    let Wanted { upstream, host, .. } = wanted;
+    let _waiting = host.pool.wait();
+    loop {
+        if let Some(permit) = upstream.connection_permit() {
+            return Turn::New(permit);
+        }
+        if host.active() <= host.pool.waiting() {
+            // No request has a connection to it that could be waited for.
+            return Turn::New(upstream.connection_beyond_limit());
+        }
+        tokio::select! {
+            () = host.pool.freed() => {}
+            () = upstream.connection_freed() => {}
+        }
+        if !fresh && let Some(connection) = host.pool.take(offer) {
+            return Turn::Next(connection);
+        }
     }
 }
 
@@ -46,7 +79,7 @@ async fn shared(wanted: Wanted<'_>) -> Result<(Connection, bool), Failure> {
     loop {
         match pool.dialling.join() {
             Role::Lead(lead) => {
-                let made = dialled(wanted, Offer::Http2).await;
+                let made = own(wanted).await;
                 lead.end(match &made {
                     Ok(Connection::H2(_)) => Ended::LookAgain,
                     Ok(Connection::H1(_)) => Ended::NotShared,
@@ -56,7 +89,7 @@ async fn shared(wanted: Wanted<'_>) -> Result<(Connection, bool), Failure> {
             }
             Role::Follow(dial) => match dial.ended().await {
                 Ended::LookAgain => {}
-                Ended::NotShared => return Ok((dialled(wanted, Offer::Http2).await?, false)),
+                Ended::NotShared => return Ok((own(wanted).await?, false)),
                 Ended::Failed(failure) => return Err(failure),
             },
         }
@@ -66,14 +99,20 @@ async fn shared(wanted: Wanted<'_>) -> Result<(Connection, bool), Failure> {
     }
 }
 
-async fn dialled(wanted: Wanted<'_>, offer: Offer) -> Result<Connection, Failure> {
+/// A connection of HTTP/2 if the peer speaks it: one to each host is always possible.
+async fn own(wanted: Wanted<'_>) -> Result<Connection, Failure> {
+    let permit = wanted.upstream.connection_permit();
+    let permit = permit.unwrap_or_else(|| wanted.upstream.connection_beyond_limit());
+    dialled(wanted, Offer::Http2, permit).await
+}
+
+async fn dialled(wanted: Wanted<'_>, offer: Offer, permit: Permit) -> Result<Connection, Failure> {
     let Wanted {
         worker,
         upstream,
         host,
         request,
     } = wanted;
-    let permit = upstream.connection_permit().ok_or(Failure::Overflow)?;
     let sni = host_of(&request.authority);
     let dialled = dial::connect(worker, upstream, host, offer, Some(sni)).await;
     let dialled = dialled.map_err(failure)?;
@@ -111,7 +150,9 @@ fn failure(error: DialError) -> Failure {
     match error {
         DialError::Timeout { .. } => Failure::ConnectTimeout("connect timeout".to_owned()),
         DialError::Connect { error, .. } => {
-            Failure::Connect(format!("delayed connect error: {error}"))
+            let text = error.to_string();
+            let what = text.split(" (os error").next().unwrap_or_default();
+            Failure::Connect(format!("delayed connect error: {what}"))
         }
         DialError::Tls { error, .. } => Failure::Connect(format!("TLS error: {error}")),
         DialError::Settings { reason, .. } => Failure::Connect(format!("TLS error: {reason}")),
