@@ -157,8 +157,13 @@ pub struct Hcm {
     pub access_log: Vec<AccessLog>,
     /// `server` response header; `None` keeps the upstream's.
     pub server_name: Option<Arc<str>>,
+    /// An upstream's own `server` goes before ours (Envoy `APPEND_IF_ABSENT`).
+    pub keep_server: bool,
     /// Trust `x-forwarded-for` of the peer (Envoy `use_remote_address: false` with hops).
     pub use_remote_address: bool,
+    /// Clients that may steer the proxy by `x-envoy-*` headers (Envoy `internal_address_config`),
+    /// default none.
+    pub internal: Vec<IpNet>,
     /// Envoy `forward_client_cert_details`.
     pub forward_client_cert: ForwardClientCert,
     /// Make an `x-request-id` when there is none, default true.

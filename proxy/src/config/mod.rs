@@ -10,6 +10,7 @@ mod cluster;
 mod listener;
 mod names;
 mod policy;
+mod retry;
 mod route;
 
 pub use bucket::*;
@@ -17,6 +18,7 @@ pub use cluster::*;
 pub use listener::*;
 pub use names::*;
 pub use policy::*;
+pub use retry::*;
 pub use route::*;
 
 use std::collections::BTreeMap;

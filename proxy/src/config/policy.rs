@@ -304,10 +304,10 @@ pub struct Cors {
     pub expose: Arc<str>,
     /// `access-control-max-age`.
     pub max_age: Arc<str>,
-    /// `access-control-allow-credentials: true`.
-    pub credentials: bool,
+    /// `access-control-allow-credentials: true`, default no.
+    pub credentials: Option<bool>,
     /// Forward a preflight whose origin does not match, default true; else it gets a bare 200.
-    pub forward_unmatched_preflight: bool,
+    pub forward_unmatched_preflight: Option<bool>,
     /// Share of requests that it applies to, in millionths.
     pub enabled_per_million: u32,
 }

@@ -1,6 +1,6 @@
 //! Virtual hosts, routes and what they do. Source: Envoy `config.route.v3`.
 
-use super::{HttpFilterOverride, StringMatch};
+use super::{HttpFilterOverride, Retry, StringMatch};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -169,6 +169,8 @@ pub struct Forward {
     pub idle_timeout: Option<Duration>,
     /// Cap for `grpc-timeout`; `Some(ZERO)` obeys the client's without a cap.
     pub max_grpc_timeout: Option<Duration>,
+    /// The same for `max_stream_duration`: an end of the whole call, which gRPC's own status tells.
+    pub max_grpc_deadline: Option<Duration>,
     /// Retries.
     pub retry: Option<Retry>,
     /// Shadow traffic.
@@ -224,91 +226,6 @@ pub struct Redirect {
     pub status: u16,
     /// Drop the query.
     pub strip_query: bool,
-}
-
-/// Envoy `RetryPolicy`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Retry {
-    /// Conditions.
-    pub on: RetryOn,
-    /// Retries after the first try.
-    pub attempts: u32,
-    /// Limit for one try.
-    pub per_try_timeout: Option<Duration>,
-    /// Statuses for `retriable-status-codes`.
-    pub status_codes: Vec<u16>,
-    /// Base of the exponential back-off, default 25 ms.
-    pub base_interval: Duration,
-    /// Ceiling of the back-off, default 10 × base.
-    pub max_interval: Duration,
-    /// How often another host is chosen when one was tried already, default 1.
-    pub host_selection_attempts: u32,
-    /// Leave the priorities that were tried after each so many tries (Envoy
-    /// `previous_priorities`).
-    pub leave_priorities_after: Option<u32>,
-    /// Avoid hosts that were tried.
-    pub avoid_previous_hosts: bool,
-}
-
-/// Envoy `retry_on` as a set.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "a set of independent conditions, as in Envoy"
-)]
-pub struct RetryOn {
-    /// `5xx`.
-    pub server_error: bool,
-    /// `gateway-error`: 502, 503, 504.
-    pub gateway_error: bool,
-    /// `reset`.
-    pub reset: bool,
-    /// `reset-before-request`.
-    pub reset_before_request: bool,
-    /// `connect-failure`.
-    pub connect_failure: bool,
-    /// `refused-stream`.
-    pub refused_stream: bool,
-    /// `retriable-4xx`: 409.
-    pub retriable_4xx: bool,
-    /// `retriable-status-codes`.
-    pub status_codes: bool,
-    /// gRPC `cancelled`.
-    pub grpc_cancelled: bool,
-    /// gRPC `deadline-exceeded`.
-    pub grpc_deadline_exceeded: bool,
-    /// gRPC `internal`.
-    pub grpc_internal: bool,
-    /// gRPC `resource-exhausted`.
-    pub grpc_resource_exhausted: bool,
-    /// gRPC `unavailable`.
-    pub grpc_unavailable: bool,
-}
-
-impl RetryOn {
-    /// Reads a list such as `5xx,reset` (`retry_on`, `x-envoy-retry-on`, `x-envoy-retry-grpc-on`); unknown words are passed over, as Envoy does.
-    pub fn parse(text: &str) -> Self {
-        let mut on = Self::default();
-        for word in text.split(',').map(str::trim) {
-            match word {
-                "5xx" => on.server_error = true,
-                "gateway-error" => on.gateway_error = true,
-                "reset" => on.reset = true,
-                "reset-before-request" => on.reset_before_request = true,
-                "connect-failure" => on.connect_failure = true,
-                "refused-stream" => on.refused_stream = true,
-                "retriable-4xx" => on.retriable_4xx = true,
-                "retriable-status-codes" => on.status_codes = true,
-                "cancelled" => on.grpc_cancelled = true,
-                "deadline-exceeded" => on.grpc_deadline_exceeded = true,
-                "internal" => on.grpc_internal = true,
-                "resource-exhausted" => on.grpc_resource_exhausted = true,
-                "unavailable" => on.grpc_unavailable = true,
-                _ => {}
-            }
-        }
-        on
-    }
 }
 
 /// Envoy `RequestMirrorPolicy`.

@@ -69,7 +69,8 @@ fn forward(from: &pb::RouteAction, inherited: Inherited<'_>) -> Outcome<Forward>
         no_cluster_status: no_cluster(from),
         timeout: Some(whole).filter(|limit| !limit.is_zero()),
         idle_timeout: duration("idle_timeout", from.idle_timeout.as_ref())?,
-        max_grpc_timeout: duration("max_grpc_timeout", from.max_grpc_timeout.as_ref().or(grpc))?,
+        max_grpc_timeout: duration("max_grpc_timeout", from.max_grpc_timeout.as_ref())?,
+        max_grpc_deadline: duration("grpc_timeout_header_max", grpc)?,
         retry: from
             .retry_policy
             .as_ref()

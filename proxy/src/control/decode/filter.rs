@@ -197,8 +197,10 @@ fn cors_policy(any: &Any) -> Outcome<Cors> {
         headers: from.allow_headers.as_str().into(),
         expose: from.expose_headers.as_str().into(),
         max_age: from.max_age.as_str().into(),
-        credentials: flag(from.allow_credentials.as_ref(), false),
-        forward_unmatched_preflight: flag(from.forward_not_matching_preflights.as_ref(), true),
+        credentials: from.allow_credentials.map(|given| given.value),
+        forward_unmatched_preflight: from
+            .forward_not_matching_preflights
+            .map(|given| given.value),
         enabled_per_million: share(from.filter_enabled.as_ref(), 1_000_000),
     })
 }

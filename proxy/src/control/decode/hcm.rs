@@ -1,9 +1,10 @@
 //! The HTTP connection manager.
 
-use super::fault::unsupported;
-use super::value::{duration, flag, limit, number, text, unpack};
+use super::fault::{each, unsupported};
+use super::value::{duration, flag, limit, number, range, text, unpack};
 use super::{At, Fault, Outcome, filter, log, route};
 use crate::config::{Codec, EscapedSlashes, ForwardClientCert, Hcm, Routes, Tracing, Underscores};
+use ipnet::IpNet;
 use std::sync::Arc;
 use std::time::Duration;
 use weft_proto::pb::envoy::config::core::v3::{
@@ -30,14 +31,17 @@ pub(super) fn manager(any: &Any) -> Outcome<Arc<Hcm>> {
     let stream_idle = duration("stream_idle_timeout", from.stream_idle_timeout.as_ref())?;
     let http1 = from.http_protocol_options.as_ref();
     let http2 = from.http2_protocol_options.as_ref();
+    let (server_name, keep_server) = server_name(&from);
     Ok(Arc::new(Hcm {
         stat_prefix: from.stat_prefix.as_str().into(),
         codec: codec(&from)?,
         routes: routes(&from)?,
         filters: filter::all(&from.http_filters)?,
         access_log: log::all(&from.access_log)?,
-        server_name: server_name(&from),
+        server_name,
+        keep_server,
         use_remote_address: flag(from.use_remote_address.as_ref(), false),
+        internal: internal(&from)?,
         forward_client_cert: client_cert(&from),
         generate_request_id: flag(from.generate_request_id.as_ref(), true),
         preserve_external_request_id: from.preserve_external_request_id,
@@ -178,13 +182,19 @@ fn routes(from: &pb::HttpConnectionManager) -> Outcome<Routes> {
     }
 }
 
-fn server_name(from: &pb::HttpConnectionManager) -> Option<Arc<str>> {
+fn internal(from: &pb::HttpConnectionManager) -> Outcome<Vec<IpNet>> {
+    let config = from.internal_address_config.as_ref();
+    let ranges = config.map_or(&[][..], |config| &config.cidr_ranges);
+    each("internal_address_config.cidr_ranges", ranges, range)
+}
+
+/// The name, and whether an upstream's own goes before it.
+fn server_name(from: &pb::HttpConnectionManager) -> (Option<Arc<str>>, bool) {
+    let name = || text(&from.server_name).unwrap_or_else(|| "envoy".into());
     match from.server_header_transformation() {
-        inner::ServerHeaderTransformation::Overwrite => {
-            Some(text(&from.server_name).unwrap_or_else(|| "envoy".into()))
-        }
-        inner::ServerHeaderTransformation::AppendIfAbsent
-        | inner::ServerHeaderTransformation::PassThrough => None,
+        inner::ServerHeaderTransformation::Overwrite => (Some(name()), false),
+        inner::ServerHeaderTransformation::AppendIfAbsent => (Some(name()), true),
+        inner::ServerHeaderTransformation::PassThrough => (None, false),
     }
 }
 

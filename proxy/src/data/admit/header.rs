@@ -28,6 +28,7 @@ pub(super) fn policy_matches(header: &HeaderMatch, request: &Request, reading: R
                     && matches!(&*header.name, ":authority" | "host")
                     && found(header, Some(bare_host(value)))
         }
+        None if !request.fields.contains(&header.name) && !knows_absence(header) => return false,
         None => in_fields(header, &request.fields, reading),
     };
     found != header.invert
@@ -66,7 +67,13 @@ fn found_in(header: &HeaderMatch, value: &[u8]) -> bool {
 }
 
 fn satisfied(header: &HeaderMatch, value: Option<&str>) -> bool {
-    found(header, value) != header.invert
+    (value.is_some() || knows_absence(header)) && found(header, value) != header.invert
+}
+
+/// Whether the condition means anything where the header is missing. Envoy's others do not hold
+/// then, inverted or not.
+fn knows_absence(header: &HeaderMatch) -> bool {
+    header.missing_as_empty || matches!(header.value, HeaderValueMatch::Present(_))
 }
 
 /// The condition on a value, before it is inverted. What is absent meets none but absence.

@@ -206,6 +206,7 @@ fn an_absent_header_satisfies_only_absence() {
     assert!(!matched(HeaderValueMatch::Present(true), false, false));
     assert!(!matched(HeaderValueMatch::String(exact("")), false, false));
     assert!(matched(HeaderValueMatch::String(exact("")), false, true));
-    assert!(matched(HeaderValueMatch::String(exact("a")), true, false));
+    assert!(!matched(HeaderValueMatch::String(exact("a")), true, false));
+    assert!(matched(HeaderValueMatch::String(exact("a")), true, true));
     assert!(!matched(HeaderValueMatch::Range(0, 9), false, false));
 }

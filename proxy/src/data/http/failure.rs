@@ -22,6 +22,8 @@ pub enum Failure {
     Broken(Broken),
     /// No answer in time.
     Timeout,
+    /// The time that the client of gRPC gave is over.
+    Deadline,
     /// No answer to one try in time.
     PerTryTimeout,
     /// Nothing moved for too long.
@@ -45,7 +47,7 @@ impl Failure {
             Self::Broken(Broken::Protocol(_)) => Flag::UpstreamProtocolError,
             Self::Timeout | Self::PerTryTimeout => Flag::UpstreamRequestTimeout,
             Self::Idle { .. } => Flag::StreamIdleTimeout,
-            Self::SlowRequest => Flag::DurationTimeout,
+            Self::SlowRequest | Self::Deadline => Flag::DurationTimeout,
         }
     }
 
@@ -53,7 +55,10 @@ impl Failure {
     pub fn status(&self) -> u16 {
         match self {
             Self::Idle { uploading: true } | Self::SlowRequest => 408,
-            Self::Timeout | Self::PerTryTimeout | Self::Idle { uploading: false } => 504,
+            Self::Timeout
+            | Self::Deadline
+            | Self::PerTryTimeout
+            | Self::Idle { uploading: false } => 504,
             Self::Broken(Broken::Protocol(_)) => 502,
             Self::NoHost
             | Self::Overflow
@@ -68,6 +73,7 @@ impl Failure {
         match self {
             Self::NoHost
             | Self::Timeout
+            | Self::Deadline
             | Self::PerTryTimeout
             | Self::Idle { .. }
             | Self::SlowRequest => "local reset",
@@ -94,12 +100,9 @@ impl Failure {
             Self::Timeout | Self::PerTryTimeout => "upstream request timeout".into(),
             Self::Idle { .. } => "stream timeout".into(),
             Self::SlowRequest => "request timeout".into(),
-            Self::Connect(text) | Self::ConnectTimeout(text) => format!(
-                "{intro} {before}: {}, transport failure reason: {text}",
-                self.reason()
-            )
-            .into(),
-            Self::Overflow | Self::Broken(_) => {
+            Self::Deadline => "downstream duration timeout".into(),
+            // Why a connection failed is for the log: it would tell strangers of our network.
+            Self::Overflow | Self::Connect(_) | Self::ConnectTimeout(_) | Self::Broken(_) => {
                 format!("{intro} {before}: {}", self.reason()).into()
             }
         }
@@ -113,7 +116,12 @@ impl Failure {
             Self::PerTryTimeout => "upstream_per_try_timeout".into(),
             Self::Idle { .. } => "stream_idle_timeout".into(),
             Self::SlowRequest => "request_overall_timeout".into(),
-            Self::Overflow | Self::Connect(_) | Self::ConnectTimeout(_) | Self::Broken(_) => {
+            Self::Deadline => "max_duration_timeout".into(),
+            Self::Connect(text) | Self::ConnectTimeout(text) => {
+                let reason = format!("{}|{text}", self.reason()).replace(' ', "_");
+                format!("upstream_reset_before_response_started{{{reason}}}").into()
+            }
+            Self::Overflow | Self::Broken(_) => {
                 let reason = self.reason().replace(' ', "_");
                 format!("upstream_reset_before_response_started{{{reason}}}").into()
             }
@@ -134,9 +142,10 @@ impl Failure {
             }
             Self::Connect(_) | Self::ConnectTimeout(_) => Some(Outcome::ConnectFailed),
             Self::Broken(_) => Some(Outcome::Reset),
-            Self::Timeout | Self::PerTryTimeout | Self::Idle { uploading: false } => {
-                Some(Outcome::Timeout)
-            }
+            Self::Timeout
+            | Self::Deadline
+            | Self::PerTryTimeout
+            | Self::Idle { uploading: false } => Some(Outcome::Timeout),
         }
     }
 }

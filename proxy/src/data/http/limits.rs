@@ -83,6 +83,8 @@ pub enum Reached {
     Whole,
     /// The retry policy's `per_try_timeout`.
     Try,
+    /// The time that the client gave by `grpc-timeout`.
+    Deadline,
     /// Nothing moved for too long.
     Idle,
     /// The manager's `request_timeout`.
@@ -94,6 +96,8 @@ pub enum Reached {
 pub struct Limits {
     /// From the end of the request to the end of the response.
     pub whole: Timer,
+    /// What the client gave by `grpc-timeout`, from the head of the request.
+    pub deadline: Timer,
     /// The same for one try, to the head of the response.
     pub one_try: Timer,
     /// Between two pieces.
@@ -107,6 +111,9 @@ impl Limits {
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Reached> {
         if self.whole.poll(cx).is_ready() {
             return Poll::Ready(Reached::Whole);
+        }
+        if self.deadline.poll(cx).is_ready() {
+            return Poll::Ready(Reached::Deadline);
         }
         if self.one_try.poll(cx).is_ready() {
             return Poll::Ready(Reached::Try);

@@ -3,12 +3,15 @@
 use super::failure::Failure;
 use super::fields::Fields;
 use super::h1::encode::push_number;
-use super::head::{Length, Request, Response};
+use super::head::{Length, Request, Response, Version};
 use crate::data::report::Flag;
 use bytes::Bytes;
 use http::Method;
 use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use std::borrow::Cow;
+
+/// gRPC's own word for a deadline that has passed.
+const DEADLINE_EXCEEDED: u32 = 4;
 
 /// What a `grpc-message` escapes (gRPC over HTTP/2, "Status-Message").
 const MESSAGE: &AsciiSet = &CONTROLS.add(b'%');
@@ -75,6 +78,10 @@ impl Local {
             ..Self::new(failure.status(), body, "")
         };
         match failure {
+            Failure::Deadline => Self {
+                grpc_status: Some(DEADLINE_EXCEEDED),
+                ..local
+            },
             Failure::Overflow => local.with("x-envoy-overloaded", "true"),
             Failure::NoHost
             | Failure::Connect(_)
@@ -96,7 +103,8 @@ impl Local {
         if !self.body.is_empty() {
             self.fields.set_if_absent("content-type", b"text/plain");
         }
-        let bodiless = matches!(self.status, 100..=199 | 204 | 304);
+        let unsaid = request.version == Version::Http2 && self.body.is_empty();
+        let bodiless = unsaid || matches!(self.status, 100..=199 | 204 | 304);
         if !bodiless {
             let mut length = Vec::with_capacity(8);
             push_number(self.body.len() as u64, &mut length);

@@ -77,10 +77,8 @@ impl<'a> Tries<'a> {
 
     /// Whether an answer like this called for another try if any were left.
     pub fn used_up_by(&self, response: &Response) -> bool {
-        self.used_up()
-            && self
-                .policy
-                .is_some_and(|policy| answer_is_retried(policy, response))
+        self.policy
+            .is_some_and(|policy| self.left == 0 && answer_is_retried(policy, response))
     }
 
     /// Whether a failure like this calls for another try.
@@ -135,47 +133,64 @@ fn failure_is_retried(on: RetryOn, failure: &Failure, request_sent: bool) -> boo
         Failure::NoHost
         | Failure::Overflow
         | Failure::Timeout
+        | Failure::Deadline
         | Failure::Idle { .. }
         | Failure::SlowRequest => false,
         Failure::Connect(_) | Failure::ConnectTimeout(_) => {
             on.connect_failure || on.server_error || on.reset || on.gateway_error
         }
         Failure::PerTryTimeout => on.server_error || on.gateway_error || on.reset,
-        Failure::Broken(Broken::Unprocessed) => on.refused_stream || on.server_error || on.reset,
+        Failure::Broken(Broken::Unprocessed) => {
+            on.refused_stream || on.server_error || on.gateway_error || on.reset
+        }
         Failure::Broken(Broken::Closed | Broken::Reset(_) | Broken::Protocol(_)) => {
-            on.server_error || on.reset || (on.reset_before_request && !request_sent)
+            on.server_error
+                || on.gateway_error
+                || on.reset
+                || (on.reset_before_request && !request_sent)
         }
     }
 }
 
-/// The policy that the client's own headers ask for, on top of the route's.
+/// The policy that the headers of an internal client ask for, on top of the route's; `None` when
+/// they ask for nothing. They are for us alone.
 pub fn asked_for(request: &mut Request, route: Option<&Retry>) -> Option<Retry> {
-    let on = request
-        .fields
-        .text("x-envoy-retry-on")
-        .map(RetryOn::parse)?;
-    let most = request
-        .fields
-        .text("x-envoy-max-retries")
-        .and_then(|text| text.parse().ok());
-    request.fields.remove("x-envoy-retry-on");
-    request.fields.remove("x-envoy-max-retries");
-    let base = route.cloned().unwrap_or_else(|| Retry {
-        on,
-        attempts: 1,
-        per_try_timeout: None,
-        status_codes: Vec::new(),
-        base_interval: Duration::from_millis(25),
-        max_interval: Duration::from_millis(250),
-        host_selection_attempts: 1,
-        leave_priorities_after: None,
-        avoid_previous_hosts: false,
-    });
-    Some(Retry {
-        on,
-        attempts: most.unwrap_or(base.attempts),
-        ..base
-    })
+    let on = take(request, "x-envoy-retry-on");
+    let grpc_on = take(request, "x-envoy-retry-grpc-on");
+    let most = take(request, "x-envoy-max-retries").and_then(|text| text.parse().ok());
+    let codes = take(request, "x-envoy-retriable-status-codes");
+    let one_try = take(request, "x-envoy-upstream-rq-per-try-timeout-ms");
+    if on.is_none() && grpc_on.is_none() && route.is_none() {
+        return None;
+    }
+    let one_try = one_try.and_then(|text| text.parse().ok());
+    if on.is_none() && grpc_on.is_none() && most.is_none() && one_try.is_none() {
+        return None;
+    }
+    let mut policy = route
+        .cloned()
+        .unwrap_or_else(|| Retry::new(RetryOn::default()));
+    for words in [on, grpc_on].into_iter().flatten() {
+        policy.on.add(&words);
+    }
+    policy.attempts = most.unwrap_or(policy.attempts);
+    if let Some(codes) = codes {
+        let codes = codes
+            .split(',')
+            .filter_map(|code| code.trim().parse::<u16>().ok());
+        policy.status_codes.extend(codes);
+    }
+    if let Some(milliseconds) = one_try {
+        policy.per_try_timeout =
+            Some(Duration::from_millis(milliseconds)).filter(|limit| !limit.is_zero());
+    }
+    Some(policy)
+}
+
+fn take(request: &mut Request, name: &str) -> Option<String> {
+    let value = request.fields.text(name)?.to_owned();
+    request.fields.remove(name);
+    Some(value)
 }
 
 #[cfg(test)]
@@ -184,15 +199,9 @@ mod tests {
 
     fn policy(on: &str) -> Retry {
         Retry {
-            on: RetryOn::parse(on),
             attempts: 2,
-            per_try_timeout: None,
             status_codes: vec![418],
-            base_interval: Duration::from_millis(25),
-            max_interval: Duration::from_millis(250),
-            host_selection_attempts: 1,
-            leave_priorities_after: None,
-            avoid_previous_hosts: false,
+            ..Retry::new(RetryOn::parse(on))
         }
     }
 

@@ -94,6 +94,7 @@ fn is_stale(flight: &Flight<'_>, failure: &Failure, connection: &Connection) -> 
         | Failure::Connect(_)
         | Failure::ConnectTimeout(_)
         | Failure::Timeout
+        | Failure::Deadline
         | Failure::PerTryTimeout
         | Failure::Idle { .. }
         | Failure::SlowRequest => false,
@@ -146,6 +147,7 @@ fn timeout(reached: Reached, upload: Upload) -> Failure {
     match reached {
         Reached::Whole => Failure::Timeout,
         Reached::Try => Failure::PerTryTimeout,
+        Reached::Deadline => Failure::Deadline,
         Reached::Idle => Failure::Idle {
             uploading: upload == Upload::Going,
         },
@@ -279,6 +281,8 @@ async fn relay<U: Future<Output = Broken>>(
             let failure = Failure::Broken(broken);
             flight.record.flags.add(failure.flag());
             flight.record.details = failure.late_details();
+            // What did come is the client's; it may still wait in front of the next piece.
+            let _ = beside.run(to.flush()).await;
             to.abort();
             false
         }

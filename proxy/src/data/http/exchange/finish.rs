@@ -1,10 +1,13 @@
 //! The books of a finished request: Istio's metrics and the access log.
 
 use super::Flight;
-use crate::config::{Cluster, Direction};
+use crate::config::{Action, Cluster, Direction};
 use crate::data::http::body::Body;
+use crate::data::http::downstream::Downstream;
+use crate::data::http::head::{Request, Response};
+use crate::data::http::local::Local;
 use crate::data::report::{
-    Finished, HttpRecord, Labels, Protocol, Record as LogRecord, Side, UpstreamRecord,
+    Finished, Flags, HttpRecord, Labels, Protocol, Record as LogRecord, Side, UpstreamRecord,
 };
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -16,6 +19,29 @@ pub(super) fn report(flight: &Flight<'_>, body: &Body<'_>) {
     if !flight.down.hcm.access_log.is_empty() {
         log(flight, body);
     }
+}
+
+/// Counts and logs what was no request.
+pub fn refused(down: &Downstream, local: &Local, response: &Response) {
+    let flags = local.flag.map_or(Flags::NONE, Flags::from);
+    down.stats.finished(response.status, flags);
+    if down.hcm.access_log.is_empty() {
+        return;
+    }
+    let line = LogRecord {
+        http: Some(HttpRecord {
+            request: &Request::default(),
+            code: response.status,
+            response: Some(&response.fields),
+            grpc_status: None,
+            request_duration: None,
+            response_duration: None,
+        }),
+        bytes_sent: local.body.len() as u64,
+        code_details: &local.details,
+        ..LogRecord::of_connection(&down.conn, SystemTime::now(), flags)
+    };
+    down.worker.report.log(&down.hcm.access_log, &line);
 }
 
 /// Envoy's counters.
@@ -90,8 +116,16 @@ fn black_hole(flight: &Flight<'_>) -> Option<Arc<Cluster>> {
 fn log(flight: &Flight<'_>, body: &Body<'_>) {
     let record = &flight.record;
     let duration = record.started.elapsed();
-    let upstream = record.cluster.as_ref().map(|cluster| UpstreamRecord {
-        cluster: &cluster.name,
+    let routed = || match &record.route.as_ref()?.action {
+        Action::Forward(forward) => match forward.clusters.as_slice() {
+            [only] => Some(&only.name),
+            _ => None, // the dice were not thrown
+        },
+        Action::Respond { .. } | Action::Redirect(_) => None,
+    };
+    let cluster = record.cluster.as_ref().map(|cluster| &cluster.name);
+    let upstream = cluster.or_else(routed).map(|cluster| UpstreamRecord {
+        cluster,
         host: record.host.as_ref().map(|host| host.address()),
         local: record.ends.as_ref().and_then(|ends| ends.local),
         peer: record.ends.as_ref().and_then(|ends| ends.peer.as_ref()),

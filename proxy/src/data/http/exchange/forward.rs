@@ -36,7 +36,11 @@ pub(super) async fn forward(
     };
     flight.record.cluster = Some(Arc::clone(&upstream.config));
     flight.record.upstream = Some(Rc::clone(&upstream));
-    flight.limits.whole = Timer::new(request::timeout(flight, forward));
+    let whole = request::timeout(flight, forward);
+    flight.limits.whole = Timer::new(whole);
+    let deadline = request::deadline(flight, forward);
+    flight.limits.deadline = Timer::new(deadline);
+    flight.limits.deadline.start();
     let idle = forward.idle_timeout.or(flight.down.hcm.stream_idle_timeout);
     flight.limits.idle = IdleTimer::new(idle.filter(|limit| !limit.is_zero()));
     let asked = retry::asked_for(&mut flight.request, forward.retry.as_ref());
@@ -45,6 +49,8 @@ pub(super) async fn forward(
     super::peer::announce(flight, &upstream.config);
     flight.share = Some(Arc::clone(share));
     let mut tries = Tries::new(asked.as_ref().or(forward.retry.as_ref()));
+    let told = whole.filter(|_| deadline.is_none());
+    request::announce_limit(flight, told, tries.per_try_timeout());
     let ended = all_tries(flight, body, &upstream, &mut tries, hash).await;
     let complete = conclude(flight, ended, &tries).await;
     if !forward.mirrors.is_empty() {

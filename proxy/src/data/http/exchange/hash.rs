@@ -26,15 +26,25 @@ pub(super) fn of(flight: &mut Flight<'_>, forward: &Forward) -> Option<u64> {
 fn hashed(flight: &mut Flight<'_>, policy: &HashPolicy) -> Option<u64> {
     let request = &flight.request;
     let text = match policy {
+        HashPolicy::Header(name) if request.fields.all(name).nth(1).is_some() => {
+            return Some(of_all(request.fields.all(name).collect()));
+        }
         HashPolicy::Header(name) => route::value_of(name, request)?.into_owned(),
         HashPolicy::Cookie { name, path, ttl } => match carried(request, name) {
             Some(value) => value,
             None => given(flight, name, path, (*ttl)?),
         },
         HashPolicy::SourceIp => flight.down.conn.remote.ip().to_string(),
-        HashPolicy::Query(name) => route::query_value(request, name)?.into_owned(),
+        HashPolicy::Query(name) => route::query_value(request, name)?.to_owned(),
     };
     Some(xxh64(text.as_bytes(), 0))
+}
+
+/// Of several values of a field, whatever their order.
+fn of_all(mut values: Vec<&[u8]>) -> u64 {
+    values.sort_unstable();
+    let chained = |before, value: &[u8]| xxh64(value, before);
+    values.into_iter().fold(0, chained)
 }
 
 /// The cookie that the client sent.

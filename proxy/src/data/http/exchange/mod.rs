@@ -14,6 +14,8 @@ mod request;
 mod respond;
 mod tunnel;
 
+pub use finish::refused;
+
 use super::body::Body;
 use super::downstream::Downstream;
 use super::fields::Fields;
@@ -24,7 +26,7 @@ use super::local::Local;
 use super::record::Record;
 use super::reply::Reply;
 use super::route::{self, Matched};
-use crate::config::{Action, HttpFilter, WeightedCluster};
+use crate::config::{Action, HttpFilter, Redirect, WeightedCluster};
 use http::Method;
 use rand::Rng;
 use std::sync::Arc;
@@ -110,7 +112,7 @@ fn prepare(down: &Downstream, request: &mut Request) -> Option<Local> {
         Escaped::Fine => {}
         Escaped::Reject => return Some(Local::new(400, "", "path_normalization_failed")),
         Escaped::Redirect => {
-            let local = Local::new(307, "", "path_normalization_redirect");
+            let local = Local::new(307, "", "path_normalization_failed");
             return Some(local.with("location", &request.target));
         }
     }
@@ -131,14 +133,20 @@ async fn act(flight: &mut Flight<'_>, body: &mut Body<'_>) -> bool {
         );
         return respond::local(
             flight,
-            Local::new(301, "", "https_redirect").with("location", &to),
+            Local::new(301, "", "direct_response").with("location", &to),
         )
         .await;
     }
     match &matched.route.action {
         Action::Forward(forward) => forward::forward(flight, body, &matched, forward).await,
         Action::Respond { status, body } => {
-            let local = Local::new(*status, body.to_vec(), "direct_response");
+            let mut local = Local::new(*status, body.to_vec(), "direct_response");
+            if matches!(status, 201 | 300..=399) {
+                // As Envoy: what was made, or is elsewhere, is at the request's own place.
+                let here = Redirect::default();
+                let place = route::redirect(&here, &matched.route.matches, &flight.request);
+                local = local.with("location", &place);
+            }
             respond::local(flight, local).await
         }
         Action::Redirect(redirect) => {

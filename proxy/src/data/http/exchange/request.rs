@@ -2,6 +2,8 @@
 
 use super::Flight;
 use crate::config::{Forward, WeightedCluster};
+use crate::data::http::fields::Fields;
+use crate::data::http::h1::encode::push_number;
 use crate::data::http::headers::{self, Values};
 use crate::data::http::route::{self, Matched};
 use std::time::Duration;
@@ -13,6 +15,7 @@ pub(super) fn prepare(
     forward: &Forward,
     share: &WeightedCluster,
 ) {
+    // Templates read what they say of fields from these.
     let mut fields = std::mem::take(&mut flight.request.fields);
     let values = Values {
         conn: &flight.down.conn,
@@ -28,7 +31,7 @@ pub(super) fn prepare(
         headers::apply(edit, &mut fields, &values);
     }
     flight.request.fields = fields;
-    let before = forward.keep_host.then(|| flight.request.authority.clone());
+    let before = flight.request.authority.clone();
     route::rewrite(forward, &matched.route.matches, &mut flight.request);
     if let Some(host) = &share.host_rewrite {
         host.as_ref().clone_into(&mut flight.request.authority);
@@ -40,9 +43,20 @@ pub(super) fn prepare(
             flight.request.fields.remove(name);
         }
     }
-    if let Some(before) = before.filter(|before| *before != flight.request.authority) {
-        let fields = &mut flight.request.fields;
-        fields.push("x-forwarded-host", before.as_bytes());
+    if before != flight.request.authority {
+        keep_host(&mut flight.request.fields, &before, forward.keep_host);
+    }
+}
+
+/// Tells the upstream which host the client asked for.
+fn keep_host(fields: &mut Fields, host: &str, forwarded: bool) {
+    fields.set("x-envoy-original-host", host.as_bytes());
+    if forwarded {
+        let hosts = match fields.joined("x-forwarded-host") {
+            Some(before) => format!("{before},{host}"),
+            None => host.to_owned(),
+        };
+        fields.set("x-forwarded-host", hosts.as_bytes());
     }
 }
 
@@ -56,11 +70,40 @@ pub(super) fn timeout(flight: &mut Flight<'_>, forward: &Forward) -> Option<Dura
         fields.remove("x-envoy-upstream-rq-timeout-ms");
         return Some(Duration::from_millis(milliseconds)).filter(|limit| !limit.is_zero());
     }
-    let asked = forward.max_grpc_timeout.and_then(|cap| {
-        let asked = grpc_timeout(fields.text("grpc-timeout")?)?;
-        Some(if cap.is_zero() { asked } else { asked.min(cap) })
-    });
+    let asked = forward.max_grpc_timeout.and_then(|cap| capped(fields, cap));
     asked.or(forward.timeout).filter(|limit| !limit.is_zero())
+}
+
+/// The end of a gRPC call, where the route lets its client say so.
+pub(super) fn deadline(flight: &Flight<'_>, forward: &Forward) -> Option<Duration> {
+    let cap = forward.max_grpc_deadline?;
+    let asked = capped(&flight.request.fields, cap);
+    asked.filter(|_| flight.request.is_grpc())
+}
+
+fn capped(fields: &Fields, cap: Duration) -> Option<Duration> {
+    let asked = grpc_timeout(fields.text("grpc-timeout")?)?;
+    Some(if cap.is_zero() { asked } else { asked.min(cap) }).filter(|asked| !asked.is_zero())
+}
+
+/// Tells the upstream how long its answer is waited for, the shorter of both limits.
+pub(super) fn announce_limit(
+    flight: &mut Flight<'_>,
+    whole: Option<Duration>,
+    one_try: Option<Duration>,
+) {
+    let Some(limit) = one_try.into_iter().chain(whole).min() else {
+        return;
+    };
+    let mut text = Vec::with_capacity(8);
+    push_number(
+        u64::try_from(limit.as_millis()).unwrap_or(u64::MAX),
+        &mut text,
+    );
+    flight
+        .request
+        .fields
+        .set("x-envoy-expected-rq-timeout-ms", &text);
 }
 
 /// `grpc-timeout`: at most eight digits and a unit (gRPC over HTTP/2).

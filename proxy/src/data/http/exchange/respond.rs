@@ -4,10 +4,11 @@ use super::Flight;
 use crate::data::http::body::{Body, Broken, Incoming, Outgoing, pump};
 use crate::data::http::fields::Fields;
 use crate::data::http::h1::encode::push_number;
-use crate::data::http::head::Response;
+use crate::data::http::head::{Length, Request, Response, Version};
 use crate::data::http::headers::{self, Values};
 use crate::data::http::local::Local;
 use crate::data::report::Flag;
+use http::Method;
 
 /// Sends an answer of our own; says whether it arrived.
 pub(super) async fn local(flight: &mut Flight<'_>, local: Local) -> bool {
@@ -80,8 +81,12 @@ pub(super) fn head<'a>(
         http.with_date(|date| response.fields.push("date", date));
     }
     if let Some(name) = &flight.down.hcm.server_name {
-        response.fields.set("server", name.as_bytes());
+        match flight.down.hcm.keep_server {
+            true => response.fields.set_if_absent("server", name.as_bytes()),
+            false => response.fields.set("server", name.as_bytes()),
+        }
     }
+    say_empty(&flight.request, &mut response);
     flight.record.status = response.status;
     flight.record.grpc_status = response
         .fields
@@ -90,6 +95,16 @@ pub(super) fn head<'a>(
     let to = flight.reply.head(&response);
     flight.record.response = Some(response.fields);
     to
+}
+
+/// Without a length a client of HTTP/1 would wait for the end of the connection (RFC 9112 §6.3).
+fn say_empty(request: &Request, response: &mut Response) {
+    let bodiless =
+        matches!(response.status, 100..=199 | 204 | 304) || request.method == Method::HEAD;
+    let unsaid = response.length == Length::Empty && request.version != Version::Http2;
+    if unsaid && !bodiless {
+        response.fields.set_if_absent("content-length", b"0");
+    }
 }
 
 /// Header changes of route, virtual host and table, the most exact first as in Envoy.

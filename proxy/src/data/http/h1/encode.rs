@@ -33,14 +33,21 @@ pub fn request(request: &Request, keep: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Methods whose requests are expected to have a body: without one they say so.
+/// Methods whose requests may have a body: without one they say so.
 fn wants_length(method: &Method) -> bool {
-    matches!(*method, Method::POST | Method::PUT | Method::PATCH)
+    !matches!(
+        *method,
+        Method::GET | Method::HEAD | Method::DELETE | Method::CONNECT
+    )
 }
 
 /// Appends a response head for a client of that version.
 pub fn response(response: &Response, client: Version, keep: bool, out: &mut Vec<u8>) {
-    out.extend_from_slice(b"HTTP/1.1 ");
+    // Source: Envoy; an old client may not take a newer version for an answer.
+    out.extend_from_slice(match client {
+        Version::Http10 => b"HTTP/1.0 ",
+        Version::Http11 | Version::Http2 => b"HTTP/1.1 ",
+    });
     push_number(u64::from(response.status), out);
     out.push(b' ');
     out.extend_from_slice(reason(response.status).as_bytes());

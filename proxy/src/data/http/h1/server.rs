@@ -6,7 +6,7 @@ use super::{Framing, Reader, Writer, encode, read_head};
 use crate::data::http::body::{Body, Broken, Incoming, Piece};
 use crate::data::http::buffers::{Buffer, Buffers};
 use crate::data::http::downstream::Downstream;
-use crate::data::http::exchange::exchange;
+use crate::data::http::exchange::{exchange, refused};
 use crate::data::http::head::{Length, Request, Response, Version};
 use crate::data::http::local::Local;
 use crate::data::http::reply::Reply as AnyReply;
@@ -157,6 +157,7 @@ async fn next(
     idle: &mut Idle<'_>,
     down: &Downstream,
 ) -> Next {
+    skip_blank(buffer);
     while buffer.is_empty() {
         let filled = poll_fn(|cx| match buffer.poll_fill(stream, cx) {
             Poll::Ready(Ok(count)) if count > 0 => Poll::Ready(true),
@@ -166,10 +167,7 @@ async fn next(
         if !filled.await {
             return Next::Closed;
         }
-        // Blank lines between requests are tolerated (RFC 9112 §2.2).
-        while buffer.filled().starts_with(b"\r\n") {
-            buffer.consume(2);
-        }
+        skip_blank(buffer);
     }
     let limit = down.hcm.max_headers_bytes;
     if let Ok(Some(end)) = parse::find_end(buffer.filled(), 0, limit) {
@@ -184,6 +182,13 @@ async fn next(
     }
 }
 
+/// Blank lines between requests are tolerated (RFC 9112 §2.2).
+fn skip_blank(buffer: &mut Buffer) {
+    while buffer.filled().starts_with(b"\r\n") {
+        buffer.consume(2);
+    }
+}
+
 /// Answers what is not a request, and closes.
 async fn refuse(stream: &RefCell<Stream>, down: &Downstream, status: u16) {
     let reason = http::StatusCode::from_u16(status)
@@ -191,10 +196,14 @@ async fn refuse(stream: &RefCell<Stream>, down: &Downstream, status: u16) {
         .and_then(|s| s.canonical_reason());
     let local = Local::new(status, reason.unwrap_or_default(), "http1.codec_error")
         .flagged(Flag::DownstreamProtocolError);
-    let (mut response, body) = local.answer(&Request::default());
+    let (mut response, body) = local.clone().answer(&Request::default());
     down.worker
         .http
         .with_date(|date| response.fields.set("date", date));
+    if let Some(name) = &down.hcm.server_name {
+        response.fields.set("server", name.as_bytes());
+    }
+    refused(down, &local, &response);
     let pool = &down.worker.http.buffers;
     let mut out = pool.text();
     encode::response(&response, Version::Http11, false, &mut out);

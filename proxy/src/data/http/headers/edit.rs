@@ -88,26 +88,44 @@ fn value_of(command: &str, values: &Values<'_>, fields: &Fields) -> Option<Strin
         "RESPONSE_CODE" => values.status?.to_string(),
         "START_TIME" => jiff::Timestamp::now().to_string(),
         command => {
-            let (name, argument) = command.strip_suffix(')')?.split_once('(')?;
+            let (name, rest) = command.split_once('(')?;
+            let (argument, rest) = rest.rsplit_once(')')?;
+            let length = match rest {
+                "" => None,
+                rest => Some(rest.strip_prefix(':')?.parse().ok()?),
+            };
             match name {
-                "REQ" => alternatives(argument, |name| {
-                    Some(route_value(name, values.request?)?.into_owned())
+                "REQ" => alternatives(argument, length, |name| {
+                    let request = values.request?;
+                    // While a request is changed, its fields are in our hands.
+                    let of = if values.status.is_none() {
+                        fields
+                    } else {
+                        &request.fields
+                    };
+                    match name.starts_with(':') || name == "host" {
+                        true => Some(route_value(name, request)?.into_owned()),
+                        false => text(of, name),
+                    }
                 }),
-                "RESP" => alternatives(argument, |name| Some(fields.joined(name)?.into_owned())),
+                "RESP" => alternatives(argument, length, |name| text(fields, name)),
                 _ => return None,
             }
         }
     })
 }
 
-/// `A?B:length`: the first of both that exists, cut to a length.
-fn alternatives(argument: &str, find: impl Fn(&str) -> Option<String>) -> String {
-    let (names, length) = match argument.rsplit_once(':') {
-        Some((names, length)) if !names.is_empty() && length.parse::<usize>().is_ok() => {
-            (names, length.parse::<usize>().ok())
-        }
-        _ => (argument, None),
-    };
+/// The first value, as Envoy's command has it.
+fn text(fields: &Fields, name: &str) -> Option<String> {
+    Some(String::from_utf8_lossy(fields.get(name)?).into_owned())
+}
+
+/// `A?B`: the first of both that exists, cut to a length.
+fn alternatives(
+    names: &str,
+    length: Option<usize>,
+    find: impl Fn(&str) -> Option<String>,
+) -> String {
     let mut value = names
         .split('?')
         .find_map(|name| find(&name.to_ascii_lowercase()));

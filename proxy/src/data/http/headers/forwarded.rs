@@ -7,16 +7,32 @@ use crate::data::http::head::Request;
 use rand::Rng;
 use std::net::IpAddr;
 
-/// Headers by which a client from outside could steer the proxy.
-const CONTROLS: [&str; 8] = [
+/// Headers by which a client could steer the proxy. Envoy takes them from addresses that its
+/// `internal_address_config` names only; since its 1.33 none are unless they are named.
+const CONTROLS: [&str; 15] = [
+    "x-envoy-expected-rq-timeout-ms",
+    "x-envoy-force-trace",
+    "x-envoy-hedge-on-per-try-timeout",
     "x-envoy-internal",
-    "x-envoy-original-path",
-    "x-envoy-attempt-count",
-    "x-envoy-retry-on",
+    "x-envoy-ip-tags",
     "x-envoy-max-retries",
-    "x-envoy-upstream-rq-timeout-ms",
+    "x-envoy-original-url",
+    "x-envoy-retriable-header-names",
+    "x-envoy-retriable-status-codes",
+    "x-envoy-retry-grpc-on",
+    "x-envoy-retry-on",
+    "x-envoy-upstream-alt-stat-name",
     "x-envoy-upstream-rq-per-try-timeout-ms",
+    "x-envoy-upstream-rq-timeout-alt-response",
+    "x-envoy-upstream-rq-timeout-ms",
+];
+
+/// Headers that only proxies of ours say to one another, gone where the mesh begins.
+const EDGE: [&str; 4] = [
+    "x-envoy-attempt-count",
     "x-envoy-decorator-operation",
+    "x-envoy-downstream-service-cluster",
+    "x-envoy-downstream-service-node",
 ];
 
 const HEX: &[u8; 16] = b"0123456789abcdef";
@@ -38,15 +54,31 @@ pub fn underscores(rule: Underscores, fields: &mut Fields) -> bool {
 pub fn prepare(hcm: &Hcm, conn: &ConnInfo, request: &mut Request) {
     let fields = &mut request.fields;
     fields.remove("x-envoy-original-path");
-    let edge = hcm.use_remote_address && !is_internal(conn.remote.ip());
-    if edge {
-        fields.retain(|name, _| !CONTROLS.contains(&name));
+    let edge = hcm.use_remote_address;
+    let internal = is_internal(hcm, conn, fields);
+    if internal {
+        fields.set("x-envoy-internal", b"true");
+    } else {
+        fields.retain(|name, _| {
+            let steers = |list: &[&str]| name.starts_with("x-envoy-") && list.contains(&name);
+            !(steers(&CONTROLS) || edge && steers(&EDGE))
+        });
     }
+    let edge = edge && !internal;
     if hcm.use_remote_address {
         append_client(conn.remote.ip(), fields);
+        if edge {
+            let client = conn.remote.ip().to_string();
+            fields.set("x-envoy-external-address", client.as_bytes());
+        }
         fields.set("x-forwarded-proto", request.scheme.as_bytes());
     } else {
         fields.set_if_absent("x-forwarded-proto", request.scheme.as_bytes());
+        match fields.text("x-forwarded-proto") {
+            Some("http") => request.scheme = "http",
+            Some("https") => request.scheme = "https",
+            Some(_) | None => {}
+        }
     }
     if hcm.generate_request_id {
         if edge && !hcm.preserve_external_request_id {
@@ -58,20 +90,28 @@ pub fn prepare(hcm: &Hcm, conn: &ConnInfo, request: &mut Request) {
     }
 }
 
+/// Whether the client may steer the proxy: the only address that is known of it is one of those
+/// that the manager names.
+fn is_internal(hcm: &Hcm, conn: &ConnInfo, fields: &Fields) -> bool {
+    if hcm.internal.is_empty() {
+        return false;
+    }
+    let forwarded = fields.joined("x-forwarded-for");
+    let client = match (hcm.use_remote_address, forwarded) {
+        (true, None) => Some(conn.remote.ip()),
+        (false, Some(only)) => only.trim().parse().ok(),
+        (true, Some(_)) | (false, None) => None,
+    };
+    let named = |address| hcm.internal.iter().any(|range| range.contains(&address));
+    client.is_some_and(named)
+}
+
 fn append_client(client: IpAddr, fields: &mut Fields) {
     let value = match fields.joined("x-forwarded-for") {
         Some(before) => format!("{before},{client}"),
         None => client.to_string(),
     };
     fields.set("x-forwarded-for", value.as_bytes());
-}
-
-/// Private addresses, as Envoy's default `internal_address_config` once had them.
-fn is_internal(address: IpAddr) -> bool {
-    match address {
-        IpAddr::V4(address) => address.is_private() || address.is_loopback(),
-        IpAddr::V6(address) => address.is_unique_local() || address.is_loopback(),
-    }
 }
 
 /// A version 4 UUID (RFC 9562) of random bytes.

@@ -4,7 +4,6 @@ use crate::config::{
     HeaderMatch, HeaderValueMatch, PathMatch, QueryMatch, Route, RouteMatch, StringMatch,
 };
 use crate::data::http::head::Request;
-use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
 
 /// Whether `route` applies; `dice` is in `0..1_000_000`.
@@ -41,30 +40,52 @@ fn same(a: &str, b: &str, case_sensitive: bool) -> bool {
     }
 }
 
-/// Whether one header condition holds.
+/// Whether one header condition holds: for one of the values, if there are several.
 fn header(wanted: &HeaderMatch, request: &Request) -> bool {
-    let value = value_of(&wanted.name, request)
+    if let HeaderValueMatch::Present(present) = wanted.value {
+        let there = value_of(&wanted.name, request).is_some();
+        return (there == present) != wanted.invert;
+    }
+    let mut values = request
+        .fields
+        .all(&wanted.name)
+        .map(String::from_utf8_lossy);
+    let first = pseudo(&wanted.name, request)
+        .map(Cow::Borrowed)
+        .or_else(|| values.next())
         .or_else(|| wanted.missing_as_empty.then_some(Cow::Borrowed("")));
-    // An inverted condition on a missing header holds, except that presence says so itself.
-    let holds = match (&wanted.value, value) {
-        (HeaderValueMatch::Present(present), value) => value.is_some() == *present,
-        (_, None) => false,
-        (HeaderValueMatch::String(condition), Some(value)) => condition.matches(&value),
-        (HeaderValueMatch::Range(start, end), Some(value)) => value
+    // A condition on a missing value does not hold, inverted or not.
+    let Some(first) = first else {
+        return false;
+    };
+    let holds = meets(&wanted.value, &first) || values.any(|value| meets(&wanted.value, &value));
+    holds != wanted.invert
+}
+
+fn meets(wanted: &HeaderValueMatch, value: &str) -> bool {
+    match wanted {
+        HeaderValueMatch::Present(present) => *present,
+        HeaderValueMatch::String(condition) => condition.matches(value),
+        HeaderValueMatch::Range(start, end) => value
             .parse()
             .is_ok_and(|number: i64| (*start..*end).contains(&number)),
-    };
-    holds != wanted.invert
+    }
 }
 
 /// The value of a header or pseudo header.
 pub fn value_of<'a>(name: &str, request: &'a Request) -> Option<Cow<'a, str>> {
+    pseudo(name, request)
+        .map(Cow::Borrowed)
+        .or_else(|| request.fields.joined(name))
+}
+
+fn pseudo<'a>(name: &str, request: &'a Request) -> Option<&'a str> {
     match name {
-        ":method" => Some(request.method.as_str().into()),
-        ":path" => Some(request.target.as_str().into()),
-        ":authority" | "host" => Some(request.authority.as_str().into()),
-        ":scheme" => Some(request.scheme.into()),
-        name => request.fields.joined(name),
+        ":method" => Some(request.method.as_str()),
+        ":path" => Some(&request.target),
+        ":authority" | "host" => Some(&request.authority),
+        ":scheme" => Some(request.scheme),
+        _ => None,
     }
 }
 
@@ -75,17 +96,13 @@ fn query(wanted: &QueryMatch, request: &Request) -> bool {
     wanted
         .value
         .as_ref()
-        .is_none_or(|condition: &StringMatch| condition.matches(&value))
+        .is_none_or(|condition: &StringMatch| condition.matches(value))
 }
 
-/// The first value of a query parameter, decoded.
-pub fn query_value<'a>(request: &'a Request, name: &str) -> Option<Cow<'a, str>> {
+/// The first value of a query parameter as it is written: Envoy decodes nothing here.
+pub fn query_value<'a>(request: &'a Request, name: &str) -> Option<&'a str> {
     request.query()?.split('&').find_map(|pair| {
         let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-        (decoded(key) == name).then(|| decoded(value))
+        (key == name).then_some(value)
     })
-}
-
-fn decoded(text: &str) -> Cow<'_, str> {
-    percent_decode_str(text).decode_utf8_lossy()
 }

@@ -1,7 +1,6 @@
 //! New paths, hosts and redirects.
 
 use crate::config::{Forward, PathMatch, Redirect, RegexRewrite, RouteMatch};
-use crate::data::http::h1::target::host_of;
 use crate::data::http::head::Request;
 
 /// Rewrites path and host as the route says; the old path stays in `x-envoy-original-path`.
@@ -12,7 +11,7 @@ pub fn rewrite(forward: &Forward, matches: &RouteMatch, request: &mut Request) {
         (None, Some(regex)) => Some(replaced_pattern(regex, path)),
         (None, None) => None,
     };
-    if let Some(new) = new.filter(|new| new.as_str() != path) {
+    if let Some(new) = new {
         request
             .fields
             .set("x-envoy-original-path", request.target.clone().as_bytes());
@@ -66,23 +65,16 @@ fn with_query(mut path: String, query: Option<&str>) -> String {
     path
 }
 
-/// The `location` of a redirect.
+/// The `location` of a redirect. Source: Envoy `newUri`.
 pub fn redirect(to: &Redirect, matches: &RouteMatch, request: &Request) -> String {
-    let scheme = to.scheme.as_deref().unwrap_or(request.scheme);
-    let host = to
-        .host
-        .as_deref()
-        .unwrap_or_else(|| host_of(&request.authority));
-    let old_port = request.authority.rsplit_once(':').map(|(_, port)| port);
-    let port = match to.port {
-        Some(80) if scheme == "http" => None,
-        Some(443) if scheme == "https" => None,
-        Some(port) => Some(port.to_string()),
-        // A port that the client named stays unless scheme or host change.
-        None if to.scheme.is_none() && to.host.is_none() => old_port
-            .filter(|port| port.parse::<u16>().is_ok())
-            .map(str::to_owned),
-        None => None,
+    let old = request.scheme;
+    let scheme = to.scheme.as_deref().unwrap_or(old);
+    let host = match &to.host {
+        Some(host) => &**host,
+        None if to.port.is_some() || scheme != old && is_usual_port(&request.authority, old) => {
+            without_port(&request.authority)
+        }
+        None => &request.authority,
     };
     let path = match (&to.path, &to.prefix_rewrite) {
         (Some(path), _) => path.to_string(),
@@ -92,6 +84,18 @@ pub fn redirect(to: &Redirect, matches: &RouteMatch, request: &Request) -> Strin
     let query = request
         .query()
         .filter(|_| !to.strip_query && !path.contains('?'));
-    let port = port.map(|port| format!(":{port}")).unwrap_or_default();
+    let port = to.port.map(|port| format!(":{port}")).unwrap_or_default();
     format!("{scheme}://{host}{port}{}", with_query(path, query))
+}
+
+fn is_usual_port(authority: &str, scheme: &str) -> bool {
+    let port = &authority[without_port(authority).len()..];
+    matches!((scheme, port), ("http", ":80") | ("https", ":443"))
+}
+
+fn without_port(authority: &str) -> &str {
+    match authority.rsplit_once(':') {
+        Some((host, port)) if !port.contains(']') => host,
+        Some(_) | None => authority,
+    }
 }

@@ -134,8 +134,8 @@ fn a_preflight_is_answered_and_an_actual_request_gets_its_fields() {
             methods: "GET,PUT".into(),
             max_age: "60".into(),
             expose: "x-mine".into(),
-            credentials: true,
-            forward_unmatched_preflight: true,
+            credentials: Some(true),
+            forward_unmatched_preflight: None,
             enabled_per_million: ALWAYS,
             ..Cors::default()
         };

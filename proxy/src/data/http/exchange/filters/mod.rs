@@ -32,11 +32,23 @@ pub(super) async fn run(flight: &mut Flight<'_>) -> Option<Local> {
 
 /// What the route, else its virtual host, else its table says of the filter that is called `name`.
 fn own<'a>(flight: &'a Flight<'_>, name: &str) -> Option<&'a HttpFilterOverride> {
-    let matched = flight.matched.as_ref()?;
-    let route = matched.route.overrides.get(name);
-    route
-        .or_else(|| matched.host.overrides.get(name))
-        .or_else(|| matched.table.config.overrides.get(name))
+    all(flight, name).next()
+}
+
+/// What route, virtual host and table say of that filter, the nearest first.
+fn all<'a>(
+    flight: &'a Flight<'_>,
+    name: &str,
+) -> impl Iterator<Item = &'a HttpFilterOverride> + use<'a> {
+    let matched = flight.matched.as_ref();
+    let found = matched.map(|matched| {
+        [
+            matched.route.overrides.get(name),
+            matched.host.overrides.get(name),
+            matched.table.config.overrides.get(name),
+        ]
+    });
+    found.into_iter().flatten().flatten()
 }
 
 /// Whether a request belongs to a share in millionths.
