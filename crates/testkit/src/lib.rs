@@ -4,6 +4,7 @@
 //! does not understand: a test that says nonsense must fail. Never part of a program.
 
 pub mod endpoints;
+pub mod envoy;
 pub mod golden;
 pub mod objects;
 pub mod print;
