@@ -53,7 +53,7 @@ enum Task {
     Bench(bench::Options),
     /// Install a mesh with a shop in it and show what it does; `demo down` removes it.
     Demo { down: Option<Down> },
-    /// Run everything that must pass before a change lands, short of a cluster.
+    /// Run everything that must pass before a change lands, the end-to-end tests in their short form included.
     Test,
     /// Run the end-to-end tests on a cluster.
     E2e {

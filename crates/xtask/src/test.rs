@@ -9,7 +9,9 @@ use crate::command::{show, step, words};
 use crate::target::{Target, helm_directory};
 use crate::{images, place, tidy};
 
-/// Runs all that needs no cluster, quickest first, and says at the end how many tests passed and failed.
+/// Runs everything, quickest first, and says at the end how many tests passed and failed.
+///
+/// The end-to-end tests take quick builds of the images, most of which the tests before them have built already.
 pub(crate) fn run() -> Result<()> {
     step("formatting");
     show(&mut cargo("fmt --all --check"))?;
@@ -23,6 +25,7 @@ pub(crate) fn run() -> Result<()> {
     let mut count = Count::default();
     let without = "test --workspace --exclude weft-e2e --locked --no-fail-fast";
     tests(&mut cargo(without), &mut count)?;
+    on_a_cluster(Form::Short, "dev", &mut count)?;
     verdict(&count)
 }
 

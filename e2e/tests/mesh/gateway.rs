@@ -14,6 +14,7 @@ async fn clients_outside_reach_the_shop_by_the_gateway_of_the_sample() -> Result
     let mesh = Mesh::install(documents.remove(0)["spec"].clone()).await?;
     let namespace = mesh.namespace("e2e-gateway").await?;
     namespace.app("frontend", &AppSettings::default()).await?;
+    namespace.apply(&one_port("frontend").to_string()).await?;
     let outside = mesh.cluster.namespace("e2e-outside", &[]).await?;
     let [client] = outside.apps(["client"]).await?;
     for document in &documents {
@@ -33,6 +34,12 @@ async fn clients_outside_reach_the_shop_by_the_gateway_of_the_sample() -> Result
     outside.delete().await?;
     namespace.delete().await?;
     mesh.configure(json!({})).await
+}
+
+/// A route without a port leads to a service with several ports only where one of them is the gateway's own.
+fn one_port(name: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "labels": {"app": name}},
+        "spec": {"selector": {"app": name}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}})
 }
 
 async fn status(client: &App, url: &str, host: &str, wanted: u16) -> Result<()> {
