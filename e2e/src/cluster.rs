@@ -70,7 +70,7 @@ impl Cluster {
         })
     }
 
-    /// Deletes the namespaces that earlier tests left when they failed; pods in them would keep a mesh from going.
+    /// Deletes the namespaces of earlier tests and waits until they are gone; pods in them would keep a mesh from going.
     ///
     /// # Errors
     /// When they are not gone after a minute and a half.
@@ -284,12 +284,16 @@ pub struct Namespace {
 }
 
 impl Namespace {
-    /// Deletes it with everything in it.
+    /// Deletes it with everything in it, which takes its time while the next story begins:
+    /// [`Cluster::delete_leftovers`] waits for it.
     ///
     /// # Errors
-    /// When it is not gone after a minute.
+    /// The API server's words.
     pub async fn delete(self) -> Result<()> {
-        self.cluster.delete_namespace(&self.name).await
+        let api: Api<KubeNamespace> = Api::all(self.cluster.client.clone());
+        let params = DeleteParams::background();
+        drop(api.delete(&self.name, &params).await?);
+        Ok(())
     }
 
     /// Applies YAML documents in it.

@@ -31,6 +31,7 @@ const OF_OTHERS: &[&str] = &[
 #[tokio::test]
 async fn a_settled_mesh_is_not_written_to() -> Result<()> {
     let mesh = Mesh::install(json!({})).await?;
+    mesh.cluster.delete_leftovers().await?;
     let namespace = mesh.namespace("e2e-settled").await?;
     namespace.apps(["client", "server"]).await?;
     // What the new pods called for is still being written.
