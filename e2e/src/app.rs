@@ -19,7 +19,7 @@ pub struct AppSettings {
     /// Annotations of its pods.
     pub annotations: Vec<(&'static str, &'static str)>,
     /// The node it must run on.
-    pub node: Option<&'static str>,
+    pub node: Option<String>,
 }
 
 /// A running application.
@@ -344,6 +344,7 @@ fn deployment(app: &str, version: Option<&str>, settings: &AppSettings) -> Value
         .into();
     let nodes = settings
         .node
+        .as_ref()
         .map_or_else(|| json!({}), |node| json!({"kubernetes.io/hostname": node}));
     json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": name},

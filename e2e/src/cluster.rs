@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
-use k8s_openapi::api::core::v1::{Namespace as KubeNamespace, Pod};
+use k8s_openapi::api::core::v1::{Namespace as KubeNamespace, Node, Pod};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, DeleteParams, DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::{Client, Discovery, ResourceExt};
@@ -144,6 +144,20 @@ impl Cluster {
             }
         }
         Ok(())
+    }
+
+    /// The names of the nodes that take any pod.
+    ///
+    /// # Errors
+    /// The API server's words.
+    pub async fn nodes(&self) -> Result<Vec<String>> {
+        let api: Api<Node> = Api::all(self.client.clone());
+        let nodes = api.list(&ListParams::default()).await?;
+        let free = nodes.iter().filter(|node| {
+            let spec = node.spec.as_ref();
+            spec.is_none_or(|spec| spec.taints.iter().flatten().next().is_none())
+        });
+        Ok(free.map(ResourceExt::name_any).collect())
     }
 
     /// The pods that a label selector names.

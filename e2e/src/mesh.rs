@@ -8,6 +8,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{Api, ApiResource, DeleteParams, DynamicObject, GroupVersionKind, PostParams};
 use serde_json::{Value, json};
 use tokio::process::Command;
+use tokio::sync::OnceCell;
 
 use crate::{Cluster, Namespace, eventually, seconds};
 
@@ -15,6 +16,9 @@ use crate::{Cluster, Namespace, eventually, seconds};
 pub const SYSTEM: &str = "weft-system";
 /// The name of the tests' MeshOperator.
 pub const MESH: &str = "mesh";
+
+/// The chart is installed once in a run.
+static CHART: OnceCell<()> = OnceCell::const_new();
 
 /// Longest time from `kubectl apply` to Ready, with the images at hand.
 const READY: Duration = Duration::from_secs(90);
@@ -33,7 +37,7 @@ impl Mesh {
     /// The conditions of the MeshOperator when it does not become Ready.
     pub async fn install(spec: Value) -> Result<Self> {
         let cluster = Cluster::connect().await?;
-        install_chart().await?;
+        CHART.get_or_try_init(install_chart).await?;
         let mesh = Self { cluster };
         mesh.configure(spec).await?;
         Ok(mesh)

@@ -89,14 +89,19 @@ async fn packets_between_nodes_are_tls_only() -> Result<()> {
     const SECRET: &str = "x-secret: swordfish-in-plain-sight";
     let mesh = Mesh::install(json!({})).await?;
     let namespace = mesh.namespace("e2e-wire").await?;
-    let on = |node| AppSettings {
-        node: Some(node),
+    let nodes = mesh.cluster.nodes().await?;
+    let on = |which: usize| AppSettings {
+        node: nodes.get(which).cloned(),
         ..AppSettings::default()
     };
-    let client = namespace.app("client", &on("node1")).await?;
-    let server = namespace.app("server", &on("node2")).await?;
+    ensure!(
+        nodes.len() > 1,
+        "two nodes to send packets between: {nodes:?}"
+    );
+    let client = namespace.app("client", &on(0)).await?;
+    let server = namespace.app("server", &on(1)).await?;
     let outside = mesh.cluster.namespace("e2e-wire-outside", &[]).await?;
-    let stranger = outside.app("stranger", &on("node1")).await?;
+    let stranger = outside.app("stranger", &on(0)).await?;
 
     // The capture does see what is in the clear.
     let capture = Capture::start()?;

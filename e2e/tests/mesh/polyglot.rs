@@ -50,12 +50,12 @@ async fn five_languages_talk_in_the_mesh_as_they_do_without_it() -> Result<()> {
     let [stranger, member] = [start(&plain).await?, start(&meshed).await?];
 
     let mut faults = Vec::new();
-    let long = Length::chosen().pick(64, 1024);
+    let [short, long] = [(4, 16), (32, 1024)].map(|(gate, soak)| Length::chosen().pick(gate, soak));
     for (setting, client, servers, mebibytes) in [
-        ("without the mesh", &stranger, &plain, 16),
+        ("without the mesh", &stranger, &plain, short),
         ("in the mesh", &member, &meshed, long),
-        ("out of the mesh", &member, &plain, 16),
-        ("into the mesh", &stranger, &meshed, 16),
+        ("out of the mesh", &member, &plain, short),
+        ("into the mesh", &stranger, &meshed, short),
     ] {
         let began = std::time::Instant::now();
         for (language, program) in LANGUAGES {

@@ -5,6 +5,7 @@
 
 use super::Collected;
 use super::relist::apply;
+use super::retries::Retries;
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Secret;
 use kube::runtime::WatchStreamExt;
@@ -57,7 +58,7 @@ pub(super) async fn follow(client: Client, shared: Shared) {
 
 async fn one(api: Api<Secret>, key: Key, shared: Shared) {
     let config = watcher::Config::default().fields(&format!("metadata.name={}", key.name));
-    let mut events = watcher(api, config).default_backoff().boxed();
+    let mut events = watcher(api, config).backoff(Retries::default()).boxed();
     let mut listed = None;
     loop {
         match events.try_next().await {

@@ -1,6 +1,7 @@
 //! One watch for each kind.
 
 use super::relist::{Empty, Relist, apply};
+use super::retries::Retries;
 use super::{Collected, Kind, Knowledge, credentials};
 use futures::{StreamExt, TryStreamExt};
 use k8s_openapi::api::core::v1 as core;
@@ -189,7 +190,7 @@ where
 {
     let mut relist = Relist::new(rule.empty);
     let mut events = watcher(api, watcher::Config::default())
-        .default_backoff()
+        .backoff(Retries::default())
         .boxed();
     loop {
         match events.try_next().await {
@@ -254,7 +255,7 @@ where
     K: Resource<DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug + Send + 'static,
 {
     let config = watcher::Config::default().fields(&format!("metadata.name={name}"));
-    let mut events = watcher(api, config).default_backoff().boxed();
+    let mut events = watcher(api, config).backoff(Retries::default()).boxed();
     let mut listed = None;
     loop {
         match events.try_next().await {

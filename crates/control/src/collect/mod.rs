@@ -6,6 +6,7 @@
 mod credentials;
 mod kinds;
 mod relist;
+mod retries;
 
 pub use kinds::start;
 
