@@ -111,6 +111,10 @@ pub(crate) async fn once(asked: &Asked) -> Result<()> {
 
 /// The address that `name:port` stands for.
 pub(crate) async fn address(text: &str) -> Result<SocketAddr> {
+    // The resolver would ask for an address as if it were a name.
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
     let (name, port) = text.rsplit_once(':').context("an address is `name:port`")?;
     let resolver = TokioResolver::builder_tokio()?.build()?;
     let found = addresses(&resolver, name).await?.next();
